@@ -1,0 +1,208 @@
+//! What a dialect is, and the list of them.
+
+use crate::canonical::{
+    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse, Failure,
+    Losses, Operation, UpstreamError,
+};
+use crate::raw::Peek;
+use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+
+/// The language of one API.
+///
+/// As a client's dialect it decodes requests and encodes answers; as a provider's it does the opposite. An operation
+/// that the API lacks has no codec.
+pub trait Dialect: Sync {
+    /// The name that catalogue files and logs use, such as `openai_chat`.
+    fn name(&self) -> &'static str;
+
+    /// The facts that routing needs, read without parsing the rest of the body.
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the caller when the body is not a JSON object or names a field twice.
+    fn peek(&self, body: &[u8]) -> Result<Peek, Failure> {
+        Peek::of(body)
+    }
+
+    /// The chat codec, if the API has chat.
+    fn chat(&self) -> Option<&dyn ChatCodec> {
+        None
+    }
+
+    /// The text completion codec, if the API has one.
+    fn complete(&self) -> Option<&dyn CompletionCodec> {
+        None
+    }
+
+    /// The embeddings codec, if the API has one.
+    fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        None
+    }
+
+    /// What the API calls the number of answers wanted; MLflow's refusals and served models use the word.
+    fn count_name(&self) -> &'static str {
+        "n"
+    }
+
+    /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
+    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError;
+
+    /// Says a failure as the API's own server would, with the request's id where the API has a place for it.
+    fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply;
+
+    /// Whether the dialect can serve `operation`.
+    fn speaks(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Chat => self.chat().is_some(),
+            Operation::Complete => self.complete().is_some(),
+            Operation::Embed => self.embed().is_some(),
+        }
+    }
+}
+
+/// An error in a dialect's own shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorReply {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What a codec must know of the model that it writes for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelTraits {
+    /// The model's name at the provider. `None` is written as `null`, as MLflow does for a route without a name.
+    pub model: Option<String>,
+    /// Whether the model stands elsewhere (an Azure deployment in the URL), so that the body leaves it out.
+    pub model_in_url: bool,
+    /// The provider's highest temperature, on which a unified scale is stretched. `None`: passed as given.
+    pub temperature_max: Option<f64>,
+    /// A reasoning model: refuses sampling parameters that the client did not send itself and wants
+    /// `max_completion_tokens` in place of `max_tokens`.
+    pub reasoning: bool,
+    /// The model's own maximum of completion tokens, for dialects that require a limit.
+    pub max_output_tokens: Option<u64>,
+    /// What the caller's surface calls the number of answers (see [`Dialect::count_name`]).
+    pub count_name: &'static str,
+}
+
+/// Chat: messages in, messages out.
+pub trait ChatCodec: Sync {
+    /// Reads a client's request.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names each wrong field.
+    fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Failure>;
+
+    /// Writes a request for a provider; what the dialect cannot say goes to `losses`.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the request cannot be said at all.
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure>;
+
+    /// Reads a provider's answer.
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the upstream.
+    fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure>;
+
+    /// Writes an answer for a client. `created` and `model` are set by then.
+    fn encode_response(&self, response: &ChatResponse, losses: &mut Losses) -> Vec<u8>;
+
+    /// A decoder for a provider's stream; `None` when the API cannot stream.
+    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
+
+    /// An encoder for a client's stream; `None` when the API cannot stream.
+    fn stream_encoder(&self) -> Option<Box<dyn StreamEncoder>>;
+
+    /// Reads usage from an answer or stream whose bytes pass.
+    fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;
+}
+
+/// Text completion: a prompt in, text out. Streams carry the same events as chat, with text blocks only.
+pub trait CompletionCodec: Sync {
+    /// See [`ChatCodec::decode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that names each wrong field.
+    fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure>;
+
+    /// See [`ChatCodec::encode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] when the request cannot be said at all.
+    fn encode_request(
+        &self,
+        request: &CompletionRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure>;
+
+    /// See [`ChatCodec::decode_response`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the upstream.
+    fn decode_response(&self, body: &[u8]) -> Result<CompletionResponse, Failure>;
+
+    /// See [`ChatCodec::encode_response`].
+    fn encode_response(&self, response: &CompletionResponse, losses: &mut Losses) -> Vec<u8>;
+
+    /// A decoder for a provider's stream; `None` when the API cannot stream.
+    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
+
+    /// An encoder for a client's stream; `None` when the API cannot stream.
+    fn stream_encoder(&self) -> Option<Box<dyn StreamEncoder>>;
+
+    /// Reads usage from an answer or stream whose bytes pass.
+    fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;
+}
+
+/// Embeddings: texts in, vectors out.
+pub trait EmbeddingCodec: Sync {
+    /// See [`ChatCodec::decode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that names each wrong field.
+    fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure>;
+
+    /// See [`ChatCodec::encode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] when the request cannot be said at all.
+    fn encode_request(
+        &self,
+        request: &EmbeddingRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure>;
+
+    /// See [`ChatCodec::decode_response`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the upstream.
+    fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure>;
+
+    /// See [`ChatCodec::encode_response`].
+    fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8>;
+
+    /// Reads usage from an answer whose bytes pass.
+    fn meter(&self) -> Box<dyn UsageMeter>;
+}
+
+/// Every dialect, in the order of the documentation.
+static DIALECTS: &[&dyn Dialect] = &[];
+
+/// The dialect called `name`.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// The names of all dialects.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DIALECTS.iter().map(|dialect| dialect.name())
+}

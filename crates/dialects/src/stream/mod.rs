@@ -1,0 +1,33 @@
+//! Streams: bytes to events to bytes, and usage read from bytes that pass.
+
+use crate::canonical::{Event, Failure, Usage};
+
+/// Reads a provider's stream. Any chunking of the same bytes gives the same events.
+pub trait StreamDecoder: Send {
+    /// Takes the next bytes and appends what they say.
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>);
+
+    /// The connection closed cleanly. Appends `Failed` unless the dialect's own end was seen.
+    fn finish(&mut self, events: &mut Vec<Event>);
+}
+
+/// Writes a client's stream.
+pub trait StreamEncoder: Send {
+    /// Appends the bytes that say `event`; may be none.
+    fn encode(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Appends the dialect's error event. Nothing may follow.
+    fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>);
+}
+
+/// Reads usage from an answer or stream whose bytes pass untouched.
+pub trait UsageMeter: Send {
+    /// Takes the next bytes.
+    fn feed(&mut self, bytes: &[u8]);
+
+    /// What was seen so far.
+    fn usage(&self) -> Option<Usage>;
+
+    /// Whether the dialect's own end was seen (always true for a whole answer).
+    fn finished(&self) -> bool;
+}
