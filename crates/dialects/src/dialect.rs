@@ -117,8 +117,9 @@ pub trait ChatCodec: Sync {
     /// A decoder for a provider's stream; `None` when the API cannot stream.
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
 
-    /// An encoder for a client's stream; `None` when the API cannot stream.
-    fn stream_encoder(&self) -> Option<Box<dyn StreamEncoder>>;
+    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
+    /// asked for usage at its end; dialects that always send usage ignore it.
+    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>>;
 
     /// Reads usage from an answer or stream whose bytes pass.
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;
@@ -155,8 +156,9 @@ pub trait CompletionCodec: Sync {
     /// A decoder for a provider's stream; `None` when the API cannot stream.
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
 
-    /// An encoder for a client's stream; `None` when the API cannot stream.
-    fn stream_encoder(&self) -> Option<Box<dyn StreamEncoder>>;
+    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
+    /// asked for usage at its end; dialects that always send usage ignore it.
+    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>>;
 
     /// Reads usage from an answer or stream whose bytes pass.
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;
