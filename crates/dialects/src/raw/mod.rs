@@ -1,0 +1,125 @@
+//! JSON bodies that are mostly not read: a peek at the top level, and edits of it.
+
+mod object;
+mod patch;
+mod scan;
+mod write;
+
+pub use object::{Mismatch, Object, Read, element, text};
+pub use patch::{Edit, patch, splice};
+pub use write::{ArrayWriter, ObjectWriter, to_raw, write_json};
+
+use crate::canonical::{Class, Failure};
+use scan::Scanner;
+use std::ops::Range;
+
+/// How deep objects and lists may be nested in a body, the outermost counted.
+pub const MAX_DEPTH: u32 = 128;
+
+/// What routing needs of a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peek {
+    /// The top-level `model`, unescaped.
+    pub model: Option<String>,
+    /// The top-level `stream`, when it is `true`.
+    pub stream: bool,
+    /// Where the value of `model` stands in the body, for [`splice`]; `None` where the body has none.
+    pub model_at: Option<Range<usize>>,
+}
+
+impl Peek {
+    /// Reads the top level of a JSON object and skips the rest: brackets must match, but what stands between them is
+    /// left for its reader to judge. A `model` that is not a string counts as none.
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the caller when the body is not one JSON object, is nested deeper than
+    /// [`MAX_DEPTH`], or names `model` or `stream` twice: two readers might each believe another one.
+    pub fn of(body: &[u8]) -> Result<Self, Failure> {
+        let mut peek = Self::default();
+        let mut scanner = Scanner::new(body);
+        let mut stream_seen = false;
+        let mut more = scanner.open_object()?;
+        while more {
+            let field = scanner.field()?;
+            if field.is(body, "model") {
+                if peek.model_at.is_some() {
+                    return Err(twice("model"));
+                }
+                peek.model = scan::string_at(body, field.value.clone())?;
+                peek.model_at = Some(field.value);
+            } else if field.is(body, "stream") {
+                if std::mem::replace(&mut stream_seen, true) {
+                    return Err(twice("stream"));
+                }
+                peek.stream = &body[field.value] == b"true";
+            }
+            more = scanner.another()?;
+        }
+        scanner.end()?;
+        Ok(peek)
+    }
+}
+
+fn twice(name: &str) -> Failure {
+    Failure::invalid(name, format!("the body names `{name}` twice"))
+}
+
+fn malformed(at: usize, message: &str) -> Failure {
+    Failure::new(Class::InvalidRequest, format!("the body is not valid JSON: {message} at byte {at}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peek(body: &str) -> Result<Peek, String> {
+        Peek::of(body.as_bytes()).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn model_and_stream_are_found_wherever_they_stand() {
+        let body =
+            r#" {"messages":[{"model":"inner","stream":false}],"stream" : true , "model": "a\u0062" } "#;
+        let found = peek(body).unwrap();
+        assert_eq!(found.model.as_deref(), Some("ab"));
+        assert!(found.stream);
+        assert_eq!(&body[found.model_at.unwrap()], r#""a\u0062""#);
+    }
+
+    #[test]
+    fn an_escaped_key_is_the_same_key() {
+        assert_eq!(peek(r#"{"mod\u0065l":"a"}"#).unwrap().model.as_deref(), Some("a"));
+        assert_eq!(peek(r#"{"mod\u0065l":"a","model":"b"}"#).unwrap_err(), "the body names `model` twice");
+        assert_eq!(peek(r#"{"stream":true,"str\u0065am":0}"#).unwrap_err(), "the body names `stream` twice");
+    }
+
+    #[test]
+    fn a_body_without_them_is_fine() {
+        assert_eq!(peek("{}").unwrap(), Peek::default());
+        assert_eq!(peek(r#"{"stream":"true","a":[],"b":{"c":[{}]}}"#).unwrap(), Peek::default());
+        let number = peek(r#"{"model":7}"#).unwrap();
+        assert_eq!((number.model, number.model_at), (None, Some(9..10)));
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_refused() {
+        for body in
+            ["", "  ", "[]", "null", "\"a\"", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}"]
+        {
+            assert!(peek(body).is_err(), "{body}");
+        }
+        for body in
+            ["{\"a\":1}x", "{\"a\" 1}", "{a:1}", "{\"a\":[}]}", "{\"a\":\"b}", "{\"a\":tru}", "{\"a\":01}"]
+        {
+            assert!(peek(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nested = |lists: usize| format!("{{\"a\":{}{}}}", "[".repeat(lists), "]".repeat(lists));
+        assert!(peek(&nested(127)).is_ok());
+        assert!(peek(&nested(128)).unwrap_err().contains("nested deeper than 128"));
+        assert!(peek(&nested(1_000_000)).unwrap_err().contains("nested deeper than 128"));
+    }
+}
