@@ -1,0 +1,49 @@
+//! The command `lockgate`.
+
+mod args;
+mod check;
+mod logs;
+mod start;
+
+use args::{Command, Deployments, Gateway, Lockgate, Variant};
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Many small pieces of many sizes, made on one worker and freed on it: what mimalloc is fast at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Lockgate::parse().command {
+        Command::Start(start) => start::run(start, Variant::Plain),
+        Command::Gateway(Gateway::Start(start)) => start::run(start, Variant::Gateway),
+        Command::Deployments(Deployments::StartServer(start)) => start::run(start, Variant::Deployments),
+        Command::Check { file } => check::run(file),
+        Command::Schema => finish(schema()),
+    }
+}
+
+/// The config's JSON Schema, for editors.
+fn schema() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &lockgate_config::schema())?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Says what went wrong in one line. Status 1.
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("Error: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to stderr; nothing is left to be done when that fails.
+fn say(text: &str) {
+    _ = std::io::stderr().write_all(text.as_bytes());
+}
