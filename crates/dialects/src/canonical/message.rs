@@ -21,6 +21,34 @@ pub enum Role {
     Other(String),
 }
 
+impl Role {
+    /// OpenAI's word for it, which MLflow uses too.
+    pub fn openai_word(&self) -> &str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Function => "function",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// The role behind OpenAI's word.
+    pub fn of_openai_word(word: &str) -> Self {
+        match word {
+            "system" => Self::System,
+            "developer" => Self::Developer,
+            "user" => Self::User,
+            "assistant" => Self::Assistant,
+            "tool" => Self::Tool,
+            "function" => Self::Function,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
 /// One turn, or a piece of one.
 #[derive(Debug, Clone)]
 pub struct Message {
