@@ -1,0 +1,1 @@
+//! Frames in bytes: server-sent events and lines of JSON.

@@ -1,0 +1,32 @@
+//! Chores of the workspace, run as `cargo xtask <chore>`.
+
+mod trial;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Measure the CPU time of several ways to build the data path, next to nginx.
+    Trial(trial::Options),
+    /// One process of the trial; the trial starts these itself.
+    #[command(hide = true)]
+    TrialPart {
+        #[command(subcommand)]
+        part: trial::Part,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().chore {
+        Chore::Trial(options) => trial::run(&options),
+        Chore::TrialPart { part } => part.run(),
+    }
+}
