@@ -1,0 +1,21 @@
+//! What MLflow's two REST contracts share: how bodies are read and checked, and how errors are said.
+
+pub mod body;
+pub mod limits;
+
+pub(crate) mod embedding;
+pub(crate) mod error;
+pub(crate) mod json;
+pub(crate) mod losses;
+pub(crate) mod report;
+pub(crate) mod request;
+pub(crate) mod reverse;
+
+mod rules;
+mod text;
+mod write;
+
+pub(crate) use rules::field as step;
+
+#[cfg(test)]
+mod tests;

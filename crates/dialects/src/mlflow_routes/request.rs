@@ -1,0 +1,113 @@
+//! Clients' requests.
+
+use crate::canonical::{
+    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Message, Prompt,
+    RawJson, Role,
+};
+use crate::mlflow_contract::body;
+use crate::mlflow_contract::json::{Json, Object, get};
+use crate::mlflow_contract::report::Report;
+use crate::mlflow_contract::request::{Limits, model, rest, sampling};
+use crate::mlflow_contract::step;
+
+const LIMITS: Limits = Limits { temperature: 1.0, count_name: "candidate_count", count: Some(5) };
+
+/// Fields of every generating call that are not extras.
+const SAMPLING: [&str; 5] = ["temperature", "candidate_count", "stop", "max_tokens", "model"];
+
+pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
+    let text = body::text(body)?;
+    let object = body::object(&text)?;
+    let mut report = Report::default();
+    let sampling = sampling(&object, &LIMITS, &mut report);
+    let messages =
+        report.required(&object, "messages", |report, value| report.filled_list(value, message)).unwrap_or_default();
+    let (model, extras) = others(&object, "messages", &mut report);
+    report.finish()?;
+    refuse_streaming(&object)?;
+    Ok(ChatRequest { model, messages, sampling, extras, ..ChatRequest::default() })
+}
+
+pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
+    let text = body::text(body)?;
+    let object = body::object(&text)?;
+    let mut report = Report::default();
+    let sampling = sampling(&object, &LIMITS, &mut report);
+    let prompt = report.required(&object, "prompt", Report::text).unwrap_or_default();
+    let prompt = Prompt::Text(prompt.to_owned());
+    let (model, extras) = others(&object, "prompt", &mut report);
+    report.finish()?;
+    refuse_streaming(&object)?;
+    Ok(CompletionRequest { model, prompt, sampling, extras, ..CompletionRequest::default() })
+}
+
+pub(super) fn embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
+    let text = body::text(body)?;
+    let object = body::object(&text)?;
+    let mut report = Report::default();
+    let input = report.required(&object, "text", input);
+    let model = model(&object, &mut report);
+    let extras = rest(&object, &["text", "model"], &mut report);
+    report.finish()?;
+    Ok(EmbeddingRequest {
+        model,
+        input: input.unwrap_or(EmbeddingInput::Texts(Vec::new())),
+        dimensions: None,
+        encoding: None,
+        user: None,
+        extras: Extras { fields: extras, for_provider: true },
+    })
+}
+
+/// A string or a list of strings; what is neither is an error in both forms.
+fn input(report: &mut Report, value: &Json<'_>) -> Option<EmbeddingInput> {
+    if let Json::Text(text) = value {
+        return Some(EmbeddingInput::Text(text.to_string()));
+    }
+    let before = report.mark();
+    report.at(step("str"), |report| report.text(value).map(drop));
+    let texts = report.at(step("list[str]"), |report| {
+        report.list(value, |report, text| report.text(text).map(str::to_owned))
+    })?;
+    report.forget(before);
+    Some(EmbeddingInput::Texts(texts))
+}
+
+/// A message: a role and a text, and whatever else the client says in it.
+fn message(report: &mut Report, value: &Json<'_>) -> Option<Message> {
+    let object = report.model(value)?;
+    let role = report.required(object, "role", Report::text);
+    let content = report.required(object, "content", Report::text);
+    let mut extras = rest(object, &["role", "content"], report);
+    let mut message = Message::text(Role::of_openai_word(role?), content?);
+    message.name = take_text(&mut extras, "name");
+    Some(Message { extras, ..message })
+}
+
+/// Takes a field out of the extras if it is a string.
+fn take_text(extras: &mut Vec<(String, RawJson)>, name: &str) -> Option<String> {
+    let index = extras.iter().position(|(field, _)| field == name)?;
+    let text = serde_json::from_str(extras[index].1.get()).ok()?;
+    extras.remove(index);
+    Some(text)
+}
+
+/// The model that the body names, and everything that the contract leaves to the provider.
+fn others(object: &Object<'_>, content: &str, report: &mut Report) -> (Option<String>, Extras) {
+    let mut named = SAMPLING.to_vec();
+    named.push(content);
+    let model = model(object, report);
+    (model, Extras { fields: rest(object, &named, report), for_provider: true })
+}
+
+/// MLflow forwards `stream: true` here and then cannot read the answer.
+fn refuse_streaming(object: &Object<'_>) -> Result<(), Failure> {
+    if get(object, "stream") != Some(&Json::Bool(true)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Class::RefusedParameter(422),
+        "Streaming is not part of the API of MLflow 2.5 to 2.8 that this route speaks; use \
+         /endpoints/{name}/invocations or /v1/chat/completions.",
+    ))
+}
