@@ -197,7 +197,7 @@ pub trait EmbeddingCodec: Sync {
 }
 
 /// Every dialect, in the order of the documentation.
-static DIALECTS: &[&dyn Dialect] = &[];
+static DIALECTS: &[&dyn Dialect] = &[&crate::mlflow_routes::MlflowRoutes];
 
 /// The dialect called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {

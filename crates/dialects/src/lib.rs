@@ -6,9 +6,14 @@
 
 pub mod canonical;
 pub mod framing;
+pub mod mlflow_contract;
 pub mod raw;
 pub mod stream;
 
 mod dialect;
+mod whole_meter;
+mod object;
+mod mlflow_routes;
+mod mlflow_endpoints;
 
 pub use dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names};
