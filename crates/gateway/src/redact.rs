@@ -4,8 +4,6 @@
 //! well-known key forms, credentials in URLs and headers, and whatever follows a key's name and looks like one.
 //! Words, model names and the ids of requests and answers stay. Time is linear in the text.
 
-use http::{HeaderMap, HeaderValue};
-use lockgate_dialects::canonical::{Failure, UpstreamError};
 use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -15,66 +13,6 @@ const GONE: &str = "[redacted]";
 
 /// Secrets that are shorter would shred a text more than they protect.
 const SHORTEST_SECRET: usize = 4;
-
-/// What one provider's answers are cleaned with: the credentials that it was sent. Cheap to make; the work is done
-/// when something failed.
-#[derive(Debug, Clone)]
-pub(crate) struct Redactor {
-    sent: Vec<HeaderValue>,
-}
-
-impl Redactor {
-    /// For answers to requests with these static headers.
-    pub(crate) fn new(headers: &HeaderMap) -> Self {
-        let secret = headers.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
-        Self { sent: secret.map(|(_, value)| value.clone()).collect() }
-    }
-
-    /// `failure` without secrets, wherever a provider's words stand in it.
-    pub(crate) fn failure(&self, mut failure: Failure) -> Failure {
-        let secrets = self.secrets();
-        clean(&mut failure.message, &secrets);
-        failure.param.iter_mut().for_each(|param| clean(param, &secrets));
-        if let Some(error) = &mut failure.upstream {
-            clean_error(error, &secrets);
-        }
-        failure
-    }
-
-    /// Each value that was sent, and what follows its scheme: `Bearer x` and `x`.
-    fn secrets(&self) -> Vec<&str> {
-        let values = self.sent.iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
-        values
-            .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest.trim())])
-            .flatten()
-            .collect()
-    }
-}
-
-/// Headers that hold no secret; their values are words that errors may need.
-const HARMLESS: [&str; 8] = [
-    "accept",
-    "anthropic-beta",
-    "anthropic-version",
-    "api-version",
-    "content-type",
-    "openai-organization",
-    "openai-project",
-    "user-agent",
-];
-
-fn clean_error(error: &mut UpstreamError, secrets: &[&str]) {
-    clean(&mut error.message, secrets);
-    let words = [&mut error.kind, &mut error.code, &mut error.param, &mut error.content_type];
-    words.into_iter().flatten().for_each(|word| clean(word, secrets));
-    error.detail.iter_mut().for_each(|detail| redact_json(detail, secrets));
-}
-
-fn clean(text: &mut String, secrets: &[&str]) {
-    if let Cow::Owned(changed) = redact(text, secrets) {
-        *text = changed;
-    }
-}
 
 /// `text` without secrets: neither one of `secrets` nor anything that looks like one.
 pub(crate) fn redact<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
@@ -114,6 +52,12 @@ pub(crate) fn redact_json(value: &mut Value, secrets: &[&str]) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn clean(text: &mut String, secrets: &[&str]) {
+    if let Cow::Owned(changed) = redact(text, secrets) {
+        *text = changed;
     }
 }
 
@@ -356,29 +300,6 @@ mod tests {
                 "[redacted]": null,
             })
         );
-    }
-
-    #[test]
-    fn a_failure_names_no_credential_that_the_provider_was_sent() {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_static("Bearer plainwords"));
-        headers.insert("x-team", HeaderValue::from_static("canary team"));
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        let said = "plainwords of canary team with 2023-06-01 is wrong";
-        let error = UpstreamError {
-            status: 401,
-            message: said.to_owned(),
-            kind: Some("plainwords".to_owned()),
-            detail: Some(json!({ "message": [said] })),
-            ..UpstreamError::default()
-        };
-        let failure = Failure::upstream(lockgate_dialects::canonical::Class::UpstreamCredentials, error);
-        let failure = Redactor::new(&headers).failure(failure);
-        let clean = "[redacted] of [redacted] with 2023-06-01 is wrong";
-        assert_eq!(failure.message, clean);
-        let error = failure.upstream.expect("it came from a provider");
-        assert_eq!((error.message.as_str(), error.kind.as_deref()), (clean, Some(GONE)));
-        assert_eq!(error.detail, Some(json!({ "message": [clean] })));
     }
 
     #[test]
