@@ -6,6 +6,7 @@ use crate::canonical::{
 };
 use crate::raw::Peek;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use std::fmt;
 
 /// The language of one API.
 ///
@@ -56,6 +57,12 @@ pub trait Dialect: Sync {
             Operation::Complete => self.complete().is_some(),
             Operation::Embed => self.embed().is_some(),
         }
+    }
+}
+
+impl fmt::Debug for dyn Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,0 +1,17 @@
+//! The life of a request: it comes in through [`server`], runs through [`pipeline`] and leaves through [`upstream`].
+
+mod admin;
+mod gateway;
+mod limits;
+mod pipeline;
+mod redact;
+mod reload;
+mod server;
+mod snapshot;
+mod sources;
+mod steps;
+mod telemetry;
+mod upstream;
+
+pub use reload::{LoadError, load};
+pub use server::{RunError, Settings, run};

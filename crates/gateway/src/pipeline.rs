@@ -1,0 +1,163 @@
+//! The life of a request, from top to bottom.
+
+use crate::admin;
+use crate::server::surfaces::{self, Page, Place, Surface};
+use crate::server::{Reply, ReplyBody, Worker, read_body, say};
+use crate::snapshot::Snapshot;
+use crate::steps::{Account, Answered, admit, ask, identify};
+use bytes::Bytes;
+use http::header::{ALLOW, HOST, LOCATION};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use lockgate_dialects::Dialect;
+use lockgate_dialects::canonical::{Class, Failure};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request as it came, and who sent it.
+pub(crate) struct Incoming {
+    pub(crate) parts: http::request::Parts,
+    pub(crate) body: hyper::body::Incoming,
+    pub(crate) peer: SocketAddr,
+    pub(crate) id: String,
+    pub(crate) arrived: Instant,
+}
+
+impl Incoming {
+    pub(crate) fn new(request: Request<hyper::body::Incoming>, peer: SocketAddr) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { id: request_id(&parts.headers), parts, body, peer, arrived: Instant::now() }
+    }
+}
+
+/// Answers a request, whatever it is. Every answer names its request.
+pub(crate) async fn answer(worker: &Worker, incoming: Incoming) -> Reply {
+    let now = worker.gateway.snapshot(); // one config for this request's whole life
+    let mut account = Account::open(worker.gateway.clone(), &incoming);
+    let id = HeaderValue::try_from(incoming.id.as_str());
+    let mut reply = match surfaces::find(&incoming.parts.method, incoming.parts.uri.path(), &now) {
+        Place::Call(surface) => call(worker, incoming, surface, &now, account).await,
+        Place::Page(page) => {
+            let reply = show(worker, incoming, &page, &now).await;
+            account.close(reply.status());
+            reply
+        }
+        elsewhere => {
+            let reply = direct(&incoming, &elsewhere);
+            account.close(reply.status());
+            reply
+        }
+    };
+    if let Ok(id) = id {
+        reply.headers_mut().insert(REQUEST_ID, id);
+    }
+    reply
+}
+
+/// A call of a model: the answer, or why there is none in the client's own dialect.
+async fn call(
+    worker: &Worker,
+    incoming: Incoming,
+    surface: Surface,
+    now: &Snapshot,
+    mut account: Account,
+) -> Reply {
+    let (dialect, id) = (surface.dialect, incoming.id.clone());
+    match serve(worker, incoming, surface, now, &mut account).await {
+        Ok(answered) => answered.settle(account),
+        Err(failure) => refuse(&failure, dialect, &id, account),
+    }
+}
+
+/// The story.
+async fn serve(
+    worker: &Worker,
+    incoming: Incoming,
+    surface: Surface,
+    now: &Snapshot,
+    account: &mut Account,
+) -> Result<Answered, Failure> {
+    let call = identify(incoming, surface, now, account).await?; // which route and operation; a body that can be read
+    let permit = admit(&call, &worker.gateway, account)?; // how often: counted
+    ask(worker, call, permit).await // pass, patch or translate; usage and losses go to the account
+}
+
+/// Tells a failure, and closes the account with it.
+fn refuse(failure: &Failure, dialect: &dyn Dialect, id: &str, mut account: Account) -> Reply {
+    let reply = say(failure, dialect, id);
+    account.fail(failure);
+    account.close(reply.status());
+    reply
+}
+
+/// What the gateway answers itself.
+async fn show(worker: &Worker, incoming: Incoming, page: &Page, now: &Arc<Snapshot>) -> Reply {
+    let parts = &incoming.parts;
+    let body = match read_body(&parts.headers, incoming.body, &now.server).await {
+        Ok(body) => body,
+        Err(failure) => return say(&failure, surfaces::dialect_of(parts.uri.path()), &incoming.id),
+    };
+    let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let ask = admin::Ask {
+        gateway: &worker.gateway,
+        snapshot: now,
+        query: parts.uri.query(),
+        host: header(HOST),
+        content_type: header(http::header::CONTENT_TYPE),
+        body: &body,
+    };
+    admin::answer(&ask, page).map(ReplyBody::from)
+}
+
+/// Paths that are elsewhere, nowhere, or not for this method (MLflow contract, section 4.1).
+fn direct(incoming: &Incoming, place: &Place) -> Reply {
+    let dialect = surfaces::dialect_of(incoming.parts.uri.path());
+    match place {
+        Place::Elsewhere(path) => redirect(incoming, path),
+        Place::WrongMethod(allowed) => {
+            let failure = Failure::new(Class::MethodNotAllowed, "Method Not Allowed");
+            let mut reply = say(&failure, dialect, &incoming.id);
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            reply
+        }
+        Place::Call(_) | Place::Page(_) | Place::Nowhere => {
+            say(&Failure::new(Class::PathNotFound, "Not Found"), dialect, &incoming.id)
+        }
+    }
+}
+
+/// An absolute URL from the `host` header, as Starlette builds it; a relative one where there is none.
+fn redirect(incoming: &Incoming, path: &str) -> Reply {
+    let host = incoming.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let encoded = percent_encoding::utf8_percent_encode(path, PATH);
+    let query = incoming.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let to = match host {
+        Some(host) => format!("http://{host}{encoded}{query}"),
+        None => format!("{encoded}{query}"),
+    };
+    let mut reply = Response::new(ReplyBody::from(Bytes::new()));
+    *reply.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(to) = HeaderValue::try_from(to) {
+        reply.headers_mut().insert(LOCATION, to);
+    }
+    reply
+}
+
+/// What must be encoded in a path (RFC 3986, section 3.3).
+const PATH: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// The client's own id where it is short and printable, else a new one that sorts by time.
+fn request_id(headers: &http::HeaderMap) -> String {
+    headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
+        .map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+}

@@ -1,0 +1,203 @@
+//! Hot reload: the file and its keys are watched, checked whole, and swapped in whole. A bad file changes nothing.
+
+use crate::gateway::Gateway;
+use crate::server::{Settings, connector};
+use crate::snapshot::Snapshot;
+use crate::sources::System;
+use crate::upstream::Connector;
+use lockgate_config::{Config, Mistakes, Options, check};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// Editors and Kubernetes write in several steps; what follows within this time belongs to the same change.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Some file systems (network mounts, some containers) tell no changes: the file is looked at this often anyway.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Why a config could not be loaded, in MLflow's words.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such file.
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// It is a directory, not text, or may not be read.
+    #[error("The file at {} is not a valid yaml file", .0.display())]
+    Unreadable(PathBuf),
+    /// It has mistakes.
+    #[error("{0}")]
+    Bad(Mistakes),
+}
+
+/// The file on disk is refused; the generation before it serves.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    /// Why, with file, line and caret.
+    pub(crate) message: String,
+    /// Unix seconds.
+    pub(crate) since_unix: u64,
+}
+
+/// Reads and checks the config that `settings` name, or the built-in demo.
+///
+/// # Errors
+/// Why it cannot serve, for the operator.
+pub fn load(settings: &Settings) -> Result<Config, LoadError> {
+    let options = Options { strict: settings.strict };
+    let Some(path) = &settings.config_path else {
+        return check(lockgate_config::DEMO, "the built-in demo config", &System, options).map_err(LoadError::Bad);
+    };
+    check(&read(path)?, &path.display().to_string(), &System, options).map_err(LoadError::Bad)
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => LoadError::Missing(path.to_owned()),
+        _ => LoadError::Unreadable(path.to_owned()),
+    })
+}
+
+/// Watches until the returned value is dropped. Without a config file there is nothing to watch.
+pub(crate) fn watch(
+    settings: &Settings,
+    gateway: Arc<Gateway>,
+    connectors: watch::Sender<Connector>,
+) -> Option<impl Drop + use<>> {
+    let path = settings.config_path.clone()?;
+    let reloader = Reloader { settings: settings.clone(), path, gateway, connectors };
+    Some(AbortOnDrop(tokio::task::spawn(reloader.run())))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Reloader {
+    settings: Settings,
+    path: PathBuf,
+    gateway: Arc<Gateway>,
+    connectors: watch::Sender<Connector>,
+}
+
+impl Reloader {
+    async fn run(self) {
+        // One note is enough to look again, so further ones may be dropped.
+        let (note, mut noted) = mpsc::channel(1);
+        let mut watching = Watching::start(note, &self.path);
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            tracing::error!("SIGHUP cannot be heard; the file is watched all the same");
+            return;
+        };
+        let mut last_refused = None;
+        loop {
+            tokio::select! {
+                _ = noted.recv() => {}
+                _ = hangup.recv() => tracing::info!("SIGHUP: reading the config again"),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            tokio::time::sleep(SETTLE).await;
+            while noted.try_recv().is_ok() {}
+            let settings = self.settings.clone();
+            // Files and DNS-free checks, but a large config is work: the acceptor goes on meanwhile.
+            let Ok(loaded) = tokio::task::spawn_blocking(move || load(&settings)).await else { continue };
+            match loaded {
+                Ok(config) => {
+                    last_refused = None;
+                    watching.follow(&self.path, &config.watched);
+                    self.take(config);
+                }
+                Err(error) => self.refuse(error.to_string(), &mut last_refused),
+            }
+        }
+    }
+
+    /// Serves `config` from now on, unless it is what serves already.
+    fn take(&self, config: Config) {
+        let serving = self.gateway.snapshot();
+        if config.hash == serving.hash {
+            return self.gateway.confirm();
+        }
+        let connector = match connector(&config) {
+            Ok(connector) => connector,
+            Err(error) => return self.refuse(error.to_string(), &mut None),
+        };
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        match Snapshot::of(config, serving.generation + 1) {
+            Ok(snapshot) => {
+                tracing::info!(
+                    generation = snapshot.generation,
+                    config = %snapshot.hash,
+                    routes = snapshot.routes.len(),
+                    "configuration updated"
+                );
+                self.gateway.swap(snapshot);
+                self.connectors.send_replace(connector);
+            }
+            Err(error) => self.refuse(error.to_string(), &mut None),
+        }
+    }
+
+    /// Keeps what serves, and says why: once per reason, not at each look.
+    fn refuse(&self, message: String, last: &mut Option<String>) {
+        if last.as_deref() == Some(message.as_str()) {
+            return;
+        }
+        tracing::warn!("Invalid configuration: {message}");
+        let since_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.gateway.refuse(Refused { message: message.clone(), since_unix });
+        *last = Some(message);
+    }
+}
+
+/// The directories that are watched: a file's directory, since a rename or a symlink swap is no event of the file.
+struct Watching {
+    watcher: Option<RecommendedWatcher>,
+    directories: BTreeSet<PathBuf>,
+}
+
+impl Watching {
+    fn start(note: mpsc::Sender<()>, path: &Path) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                let _ = note.try_send(());
+            }
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, "changes cannot be watched; the file is looked at every few seconds");
+        }
+        let mut watching = Self { watcher: watcher.ok(), directories: BTreeSet::new() };
+        watching.follow(path, &[]);
+        watching
+    }
+
+    /// Watches the directories of the config and of the files that it names, and no others.
+    fn follow(&mut self, path: &Path, files: &[PathBuf]) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let wanted: BTreeSet<PathBuf> =
+            files.iter().map(PathBuf::as_path).chain([path]).filter_map(directory).collect();
+        for gone in self.directories.difference(&wanted) {
+            let _ = watcher.unwatch(gone);
+        }
+        for new in wanted.difference(&self.directories) {
+            if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
+                tracing::warn!(%error, directory = %new.display(), "changes there cannot be watched");
+            }
+        }
+        self.directories = wanted;
+    }
+}
+
+fn directory(file: &Path) -> Option<PathBuf> {
+    let file = std::path::absolute(file).ok()?;
+    file.parent().map(Path::to_owned)
+}

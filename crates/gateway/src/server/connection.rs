@@ -1,0 +1,233 @@
+//! One client connection: HTTP/1.1 over it, and a watch on clients that are too slow to live.
+
+use super::{ReplyBody, Worker};
+use crate::pipeline::{self, Incoming};
+use http::{Request, Response};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use lockgate_config::Server;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
+    content-length: 64\r\n\r\n{\"detail\":\"The request's headers did not arrive in time (408).\"}";
+
+/// Serves a connection until it ends, is told to stop, or its client is too slow.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let limits = worker.gateway.snapshot().server.clone();
+    let pulse = Rc::new(Pulse::default());
+    let io = Watched { io: TokioIo::new(stream), pulse: pulse.clone() };
+    let mut watching = pin!(pulse.clone().watch(limits.timeouts.header, limits.timeouts.keep_alive));
+    let service = hyper::service::service_fn(|request| answer(worker.clone(), pulse.clone(), request, peer));
+    let mut connection = builder(&limits).serve_connection(io, service);
+    let mut told = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = Pin::new(&mut connection) => return,
+            slow = &mut watching => {
+                if slow == Slow::Head {
+                    let _ = connection.into_parts().io.io.inner().try_write(SLOW_HEAD);
+                }
+                return;
+            }
+            _ = stopping.wait_for(|stop| *stop), if !told => {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder(limits: &Server) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_buf_size(limits.limits.max_header_bytes.max(8 * 1024))
+        .max_headers(limits.limits.max_headers)
+        .pipeline_flush(true)
+        // The watch below tells a slow head from an idle connection, which hyper's own timeout does not.
+        .header_read_timeout(None);
+    builder
+}
+
+async fn answer(
+    worker: Rc<Worker>,
+    pulse: Rc<Pulse>,
+    request: Request<hyper::body::Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Busy>, Infallible> {
+    let guard = pulse.busy();
+    let reply = pipeline::answer(&worker, Incoming::new(request, peer)).await;
+    Ok(reply.map(|body| Busy { body, _guard: guard }))
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Between requests, since then.
+    Idle(Instant),
+    /// A request's head has begun to arrive.
+    Head(Instant),
+    /// A request is being answered.
+    Busy,
+}
+
+/// Why a connection is given up.
+#[derive(Debug, PartialEq, Eq)]
+enum Slow {
+    Head,
+    Idle,
+    /// The client does not take its answer.
+    Reader,
+}
+
+/// What a connection does, noted by its IO and its requests, looked at now and then.
+struct Pulse {
+    state: Cell<State>,
+    stalled: Cell<Option<Instant>>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { state: Cell::new(State::Idle(Instant::now())), stalled: Cell::new(None) }
+    }
+}
+
+impl Pulse {
+    fn busy(self: &Rc<Self>) -> BusyGuard {
+        self.state.set(State::Busy);
+        BusyGuard(self.clone())
+    }
+
+    /// Returns when the connection is too slow. It looks a few times per timeout instead of at every change, so that
+    /// thousands of connections cost no timers.
+    async fn watch(self: Rc<Self>, head: Duration, keep_alive: Duration) -> Slow {
+        let tick = (head.min(keep_alive) / 2).max(Duration::from_millis(10));
+        loop {
+            tokio::time::sleep(tick).await;
+            if self.stalled.get().is_some_and(|since| since.elapsed() > keep_alive) {
+                return Slow::Reader;
+            }
+            match self.state.get() {
+                State::Head(since) if since.elapsed() > head => return Slow::Head,
+                State::Idle(since) if since.elapsed() > keep_alive => return Slow::Idle,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Marks the connection idle again when a reply is done with.
+struct BusyGuard(Rc<Pulse>);
+
+impl Drop for BusyGuard {
+    fn drop(&mut self) {
+        self.0.state.set(State::Idle(Instant::now()));
+    }
+}
+
+/// A reply's body that keeps the connection marked busy while it lives.
+pub(super) struct Busy {
+    body: ReplyBody,
+    _guard: BusyGuard,
+}
+
+impl http_body::Body for Busy {
+    type Data = bytes::Bytes;
+    type Error = <ReplyBody as http_body::Body>::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A client's socket that notes when a head begins and when writes stall.
+struct Watched {
+    io: TokioIo<TcpStream>,
+    pulse: Rc<Pulse>,
+}
+
+impl Watched {
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match (&written, self.pulse.stalled.get()) {
+            (Poll::Pending, None) => self.pulse.stalled.set(Some(Instant::now())),
+            (Poll::Ready(_), Some(_)) => self.pulse.stalled.set(None),
+            _ => {}
+        }
+        written
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if read.is_ready()
+            && let State::Idle(_) = self.pulse.state.get()
+        {
+            self.pulse.state.set(State::Head(Instant::now()));
+        }
+        read
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,165 @@
+//! The table of contents: every path, what stands there and what it speaks.
+
+use crate::snapshot::Snapshot;
+use http::Method;
+use lockgate_config::Style;
+use lockgate_dialects::Dialect;
+use lockgate_dialects::canonical::Operation;
+use percent_encoding::percent_decode_str;
+
+/// What stands at a path.
+pub(crate) enum Place {
+    /// A call of a model.
+    Call(Surface),
+    /// Something that the gateway answers itself.
+    Page(Page),
+    /// The path with or without its last slash exists: the path to go to.
+    Elsewhere(String),
+    /// The path exists, the method does not; the text is the `allow` header.
+    WrongMethod(&'static str),
+    /// Nothing.
+    Nowhere,
+}
+
+/// A path through which models are called.
+pub(crate) struct Surface {
+    /// What the client speaks.
+    pub(crate) dialect: &'static dyn Dialect,
+    /// What the path asks for, where it says so; else the route's own operation.
+    pub(crate) operation: Option<Operation>,
+    /// The route, where the path names it; else the body's `model` does.
+    pub(crate) route: Option<String>,
+    /// MLflow's contract holds here: unified scales, always-sent defaults, its parameter rules.
+    pub(crate) mlflow: bool,
+}
+
+/// What the gateway answers itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Page {
+    Root,
+    Health,
+    Ready,
+    Metrics,
+    Status,
+    Docs,
+    /// A file of the documentation page, by name.
+    DocsFile(String),
+    Redoc,
+    OpenApi,
+    Favicon,
+    Models,
+    Model(String),
+    /// MLflow 2.5–2.8: `/api/2.0/gateway/routes/`.
+    Routes,
+    Route(String),
+    RouteLimits,
+    SetRouteLimits,
+    /// MLflow 2.9–2.22: `/api/2.0/endpoints/`.
+    Endpoints,
+    Endpoint(String),
+    EndpointLimits,
+    SetEndpointLimits,
+    /// MLflow 3: `/api/3.0/gateway/{endpoint,route}/{name}`.
+    Endpoint3(String),
+    Route3(String),
+}
+
+/// What stands at `path` (still percent-encoded) for `method`.
+pub(crate) fn find(method: &Method, path: &str, snapshot: &Snapshot) -> Place {
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    match at(&path, snapshot) {
+        Some(Entry::Get(page)) if method == Method::GET => Place::Page(page),
+        Some(Entry::Post(page)) if method == Method::POST => Place::Page(page),
+        Some(Entry::Call(surface)) if method == Method::POST => Place::Call(surface),
+        Some(Entry::Get(_)) => Place::WrongMethod("GET"),
+        Some(Entry::Post(_) | Entry::Call(_)) => Place::WrongMethod("POST"),
+        None => other_slash(&path, snapshot).map_or(Place::Nowhere, Place::Elsewhere),
+    }
+}
+
+/// The API that a path belongs to, for errors of paths that do not exist.
+pub(crate) fn dialect_of(path: &str) -> &'static dyn Dialect {
+    named(if path.starts_with("/v1/") { "openai_chat" } else { "mlflow_endpoints" })
+}
+
+enum Entry {
+    Get(Page),
+    Post(Page),
+    Call(Surface),
+}
+
+fn at(path: &str, snapshot: &Snapshot) -> Option<Entry> {
+    let page = match path {
+        "/" => Page::Root,
+        "/health" => Page::Health,
+        "/ready" => Page::Ready,
+        "/metrics" => Page::Metrics,
+        "/status" => Page::Status,
+        "/docs" => Page::Docs,
+        "/redoc" => Page::Redoc,
+        "/openapi.json" => Page::OpenApi,
+        "/favicon.ico" => Page::Favicon,
+        "/v1/models" => Page::Models,
+        "/api/2.0/gateway/routes/" => Page::Routes,
+        "/api/2.0/endpoints/" => Page::Endpoints,
+        "/api/2.0/gateway/limits/" => return Some(Entry::Post(Page::SetRouteLimits)),
+        "/api/2.0/endpoints/limits/" => return Some(Entry::Post(Page::SetEndpointLimits)),
+        "/v1/chat/completions" => return Some(openai("openai_chat", Operation::Chat)),
+        "/v1/completions" => return Some(openai("openai_completions", Operation::Complete)),
+        "/v1/embeddings" => return Some(openai("openai_embeddings", Operation::Embed)),
+        _ => return named_page(path).map(Entry::Get).or_else(|| invocations(path, snapshot)),
+    };
+    Some(Entry::Get(page))
+}
+
+fn openai(dialect: &'static str, operation: Operation) -> Entry {
+    Entry::Call(Surface { dialect: named(dialect), operation: Some(operation), route: None, mlflow: false })
+}
+
+/// Pages whose last step is a name.
+fn named_page(path: &str) -> Option<Page> {
+    let of = |prefix: &str| {
+        let name = path.strip_prefix(prefix)?;
+        (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
+    };
+    of("/api/2.0/gateway/limits/")
+        .map(|_| Page::RouteLimits)
+        .or_else(|| of("/api/2.0/endpoints/limits/").map(|_| Page::EndpointLimits))
+        .or_else(|| of("/api/2.0/gateway/routes/").map(Page::Route))
+        .or_else(|| of("/api/2.0/endpoints/").map(Page::Endpoint))
+        .or_else(|| of("/api/3.0/gateway/endpoint/").map(Page::Endpoint3))
+        .or_else(|| of("/api/3.0/gateway/route/").map(Page::Route3))
+        .or_else(|| of("/v1/models/").map(Page::Model))
+        .or_else(|| of("/docs/").map(Page::DocsFile))
+}
+
+/// `/gateway/{name}/invocations` speaks what the file's section spoke; `/endpoints/{name}/invocations` always 2.9's
+/// bodies. A path exists only while its route does.
+fn invocations(path: &str, snapshot: &Snapshot) -> Option<Entry> {
+    let (prefix, name) = path.strip_suffix("/invocations")?.strip_prefix('/')?.split_once('/')?;
+    let route = snapshot.route(name)?;
+    let dialect = match (prefix, route.style) {
+        ("gateway", Style::Classic) => "mlflow_routes",
+        ("gateway" | "endpoints", _) => "mlflow_endpoints",
+        _ => return None,
+    };
+    Some(Entry::Call(Surface {
+        dialect: named(dialect),
+        operation: None,
+        route: Some(name.to_owned()),
+        mlflow: true,
+    }))
+}
+
+/// The path with its last slash added or removed, when that exists (as Starlette redirects).
+fn other_slash(path: &str, snapshot: &Snapshot) -> Option<String> {
+    let other = match path.strip_suffix('/') {
+        Some(bare) => bare.to_owned(),
+        None => format!("{path}/"),
+    };
+    (!path.starts_with("//") && at(&other, snapshot).is_some()).then_some(other)
+}
+
+fn named(dialect: &str) -> &'static dyn Dialect {
+    lockgate_dialects::by_name(dialect).expect("the surfaces name dialects that exist")
+}

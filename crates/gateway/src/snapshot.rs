@@ -1,0 +1,248 @@
+//! One generation of the config in the form that calls need: resolved once, read by every request.
+//!
+//! This is the only reader of what the operator wrote; past it, functions take the values that they need.
+
+use crate::upstream::Origin;
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use lockgate_config::{Config, Limit, Refusal, Secret, Server, Style, Timeouts};
+use lockgate_dialects::canonical::Operation;
+use lockgate_dialects::{Dialect, ModelTraits};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything that a request needs to know of the config, for its whole life.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// Counts accepted configs of this process, from 1.
+    pub(crate) generation: u64,
+    /// Tells configs apart, the same on every replica.
+    pub(crate) hash: String,
+    /// Limits and times of the listener.
+    pub(crate) server: Server,
+    /// In the order of the file.
+    pub(crate) routes: Vec<Arc<Route>>,
+    by_name: HashMap<String, usize>,
+}
+
+/// What a caller names.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) style: Style,
+    pub(crate) operation: Operation,
+    targets: Vec<(u32, Arc<Target>)>,
+    pub(crate) limit: Option<Limit>,
+    /// Parameters set where the client sent none.
+    pub(crate) defaults: Vec<(String, Bytes)>,
+    /// Parameters set whatever the client sent.
+    pub(crate) forced: Vec<(String, Bytes)>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// One provider and model that may answer a route.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// As the API lists it, such as `openai`.
+    pub(crate) provider: String,
+    /// As MLflow's messages say it, such as `OpenAI`.
+    pub(crate) display: String,
+    pub(crate) model: Option<String>,
+    pub(crate) service: Service,
+}
+
+/// How a target is reached.
+#[derive(Debug)]
+pub(crate) enum Service {
+    Http(Box<HttpService>),
+    /// The provider lacks the route's operation.
+    Lacking,
+    /// Known, but not callable; the text says why.
+    Unavailable(String),
+}
+
+/// A provider's API over HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpService {
+    /// What the provider is asked; chat, where a completion goes to a model that only chats.
+    pub(crate) operation: Operation,
+    pub(crate) dialect: &'static dyn Dialect,
+    pub(crate) origin: Origin,
+    /// The `host` header.
+    pub(crate) host: HeaderValue,
+    pub(crate) path: PathAndQuery,
+    /// Credentials and static headers, complete; secret values are marked sensitive.
+    pub(crate) headers: HeaderMap,
+    pub(crate) streams: bool,
+    pub(crate) traits: ModelTraits,
+    pub(crate) refuses: Vec<Refusal>,
+    pub(crate) allows_model: bool,
+    /// The scripted provider answers in this process, with these options; nothing is sent.
+    pub(crate) demo: Option<Map<String, Value>>,
+}
+
+/// Why a checked config cannot serve. Each text names the route and the fix.
+#[derive(Debug, thiserror::Error)]
+#[error("route '{route}': {problem}")]
+pub(crate) struct Unservable {
+    route: String,
+    problem: String,
+}
+
+impl Snapshot {
+    /// The routes of `config`, ready to be called.
+    pub(crate) fn of(config: Config, generation: u64) -> Result<Self, Unservable> {
+        let mut built = Targets::default();
+        let routes = config.routes.into_iter().map(|route| built.route(route)).collect::<Result<Vec<_>, _>>()?;
+        let by_name = routes.iter().enumerate().map(|(at, route)| (route.name.clone(), at)).collect();
+        Ok(Self { generation, hash: config.hash, server: config.server, routes, by_name })
+    }
+
+    /// The route called `name`.
+    pub(crate) fn route(&self, name: &str) -> Option<&Arc<Route>> {
+        self.by_name.get(name).map(|at| &self.routes[*at])
+    }
+}
+
+impl Route {
+    /// The target for one call, drawn by weight; `draw` is uniform below the sum of the weights.
+    pub(crate) fn target(&self, draw: impl FnOnce(u32) -> u32) -> &Arc<Target> {
+        let (first, rest) = self.targets.split_first().expect("the config check refuses a route without targets");
+        if rest.is_empty() {
+            return &first.1;
+        }
+        let mut left = draw(self.targets.iter().map(|(weight, _)| weight).sum::<u32>().max(1));
+        for (weight, target) in &self.targets {
+            if left < *weight {
+                return target;
+            }
+            left -= weight;
+        }
+        &first.1
+    }
+
+    /// The target that stands first, which listings show.
+    pub(crate) fn first_target(&self) -> &Arc<Target> {
+        &self.targets[0].1
+    }
+
+    /// All targets with their weights.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.targets.iter().map(|(_, target)| target)
+    }
+}
+
+/// Targets by the address of their config, so that routes which share one in the file share one here.
+#[derive(Default)]
+struct Targets(HashMap<*const lockgate_config::Target, Arc<Target>>);
+
+impl Targets {
+    fn route(&mut self, route: lockgate_config::Route) -> Result<Arc<Route>, Unservable> {
+        let unservable = |problem| Unservable { route: route.name.clone(), problem };
+        let mut targets = Vec::with_capacity(route.targets.len());
+        for share in &route.targets {
+            let target = match self.0.get(&Arc::as_ptr(&share.target)) {
+                Some(known) => known.clone(),
+                None => Arc::new(target(&share.target, route.operation).map_err(unservable)?),
+            };
+            self.0.insert(Arc::as_ptr(&share.target), target.clone());
+            targets.push((share.weight, target));
+        }
+        Ok(Arc::new(Route {
+            defaults: edits(&route.defaults),
+            forced: edits(&route.forced),
+            name: route.name,
+            style: route.style,
+            operation: route.operation,
+            targets,
+            limit: route.limit,
+            timeouts: route.timeouts,
+        }))
+    }
+}
+
+fn edits(parameters: &Map<String, Value>) -> Vec<(String, Bytes)> {
+    parameters.iter().map(|(name, value)| (name.clone(), Bytes::from(value.to_string()))).collect()
+}
+
+fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Target, String> {
+    let service = match &config.service {
+        lockgate_config::Service::Http(http) => http_service(http)?,
+        lockgate_config::Service::Demo(options) => {
+            lockgate_demo::check(options)?;
+            demo_service(operation, options, config.model.clone())?
+        }
+        lockgate_config::Service::Unavailable { reason } => Service::Unavailable(reason.clone()),
+    };
+    Ok(Target {
+        provider: config.provider.clone(),
+        display: config.display.clone(),
+        model: config.model.clone(),
+        service,
+    })
+}
+
+fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String> {
+    let Some(api) = &config.api else { return Ok(Service::Lacking) };
+    let uri: Uri = api.url.parse().map_err(|_| format!("'{}' is not a URL", api.url))?;
+    let origin = Origin::of(&uri).ok_or_else(|| format!("'{}' is not an http or https URL", api.url))?;
+    Ok(Service::Http(Box::new(HttpService {
+        operation: api.operation,
+        dialect: dialect(&api.dialect)?,
+        host: HeaderValue::try_from(origin.authority()).map_err(|_| format!("'{}' has no usable host", api.url))?,
+        origin,
+        path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
+        headers: headers(&config.headers)?,
+        streams: api.streams,
+        traits: api.traits.clone(),
+        refuses: api.refuses.clone(),
+        allows_model: api.allows_model,
+        demo: None,
+    })))
+}
+
+/// The demo provider answers in OpenAI's dialects, so that an OpenAI client's bytes pass.
+fn demo_service(
+    operation: Operation,
+    options: &Map<String, Value>,
+    model: Option<String>,
+) -> Result<Service, String> {
+    Ok(Service::Http(Box::new(HttpService {
+        operation,
+        dialect: dialect(match operation {
+            Operation::Chat => "openai_chat",
+            Operation::Complete => "openai_completions",
+            Operation::Embed => "openai_embeddings",
+        })?,
+        origin: Origin { tls: false, host: String::new(), port: 0 },
+        host: HeaderValue::from_static(""),
+        path: PathAndQuery::from_static("/"),
+        headers: HeaderMap::new(),
+        streams: operation != Operation::Embed,
+        traits: ModelTraits { model, temperature_max: Some(2.0), ..ModelTraits::default() },
+        refuses: Vec::new(),
+        allows_model: false,
+        demo: Some(options.clone()),
+    })))
+}
+
+fn headers(config: &[(String, Secret)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(config.len());
+    for (name, value) in config {
+        let key = HeaderName::try_from(name.as_str()).map_err(|_| format!("'{name}' is not a header name"))?;
+        let mut value = HeaderValue::try_from(value.expose())
+            .map_err(|_| format!("the value of header '{name}' has a character that HTTP does not allow"))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+fn dialect(name: &str) -> Result<&'static dyn Dialect, String> {
+    lockgate_dialects::by_name(name).ok_or_else(|| {
+        let known = lockgate_dialects::names().collect::<Vec<_>>().join(", ");
+        format!("no dialect is called '{name}'; known are {known}")
+    })
+}

@@ -1,0 +1,200 @@
+//! Asks a target: passes the bytes or translates them, and takes the answer apart.
+
+use super::stream::{Relay, Stream};
+use super::translate::{Asked, Missing, Sides};
+use super::{Account, Call, Permit, Redactor, refuse};
+use crate::server::{Reply, ReplyBody, Worker};
+use crate::snapshot::{HttpService, Service, Target};
+use crate::upstream::{self, Answer, Broken, Segments};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use lockgate_dialects::canonical::{Class, Failure, Losses};
+use lockgate_dialects::raw::{Edit, patch, splice};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+mod answer;
+mod rejection;
+
+pub(crate) use rejection::{class, rejected};
+
+const LOSS: HeaderName = HeaderName::from_static("x-lockgate-loss");
+/// The most bytes of a whole answer.
+const MOST_ANSWER: usize = 64 << 20;
+
+/// What the client is told.
+pub(crate) struct Answered {
+    content_type: HeaderValue,
+    body: Body,
+    losses: Losses,
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream { upstream: upstream::UpstreamBody, relay: Relay, redactor: Redactor, request_id: String },
+}
+
+impl Answered {
+    /// The response; the account goes with a stream and is closed at its end.
+    pub(crate) fn settle(self, mut account: Account) -> Reply {
+        let body = match self.body {
+            Body::Whole(body) => {
+                account.first_byte();
+                account.close(StatusCode::OK);
+                ReplyBody::from(body)
+            }
+            Body::Stream { upstream, relay, redactor, request_id } => {
+                account.stream(StatusCode::OK);
+                ReplyBody::Stream(Box::new(Stream::new(upstream, relay, redactor, request_id, account)))
+            }
+        };
+        let mut reply = Response::new(body);
+        reply.headers_mut().insert(CONTENT_TYPE, self.content_type);
+        if !self.losses.is_empty() {
+            reply.headers_mut().insert(LOSS, told(&self.losses));
+        }
+        reply
+    }
+}
+
+/// Draws a target and asks it.
+///
+/// # Errors
+/// A [`Failure`] of any class; the account knows the target by then.
+pub(crate) async fn ask(worker: &Worker, call: Call, permit: Permit<'_>) -> Result<Answered, Failure> {
+    let target = call.route.target(|below| fastrand::u32(..below)).clone();
+    permit.account.target(target.clone());
+    let service = match &target.service {
+        Service::Http(service) => service,
+        Service::Lacking => return Err(lacking(&target, &call, false)),
+        Service::Unavailable(reason) => return Err(Failure::new(Class::ProviderUnavailable, reason.clone())),
+    };
+    if call.streamed && !service.streams {
+        return Err(lacking(&target, &call, true));
+    }
+    let exchange = Exchange::new(call, &target, service);
+    exchange.run(worker, permit.account).await
+}
+
+/// MLflow's messages name the provider and what it lacks; the dialect finds the words.
+fn lacking(target: &Target, call: &Call, streamed: bool) -> Failure {
+    Failure::new(Class::NotImplemented { operation: call.operation, streamed }, target.display.clone())
+}
+
+/// One call of one target.
+struct Exchange<'a> {
+    call: Call,
+    target: &'a Arc<Target>,
+    service: &'a HttpService,
+    sides: Sides,
+    losses: Losses,
+    include_usage: bool,
+}
+
+impl<'a> Exchange<'a> {
+    fn new(call: Call, target: &'a Arc<Target>, service: &'a HttpService) -> Self {
+        let sides = Sides {
+            client: call.surface.dialect,
+            asked: call.operation,
+            provider: service.dialect,
+            answered: service.operation,
+        };
+        let include_usage = call.asked.as_ref().is_some_and(Asked::stream_usage);
+        Self { call, target, service, sides, losses: Losses::default(), include_usage }
+    }
+
+    async fn run(mut self, worker: &Worker, account: &mut Account) -> Result<Answered, Failure> {
+        let body = self.request()?;
+        let answer = self.attempt(worker, body).await?;
+        let redactor = Redactor(self.target.clone());
+        if !answer.status.is_success() {
+            return Err(rejected(self.service.dialect, answer, &redactor).await);
+        }
+        let answered = if self.call.streamed {
+            answer::streamed(&mut self, answer, redactor).await
+        } else {
+            answer::whole(&mut self, answer, account, &redactor).await
+        };
+        account.losses(&self.losses);
+        answered
+    }
+
+    /// The body for the provider. Where both sides speak alike the bytes pass, but for the model's name.
+    fn request(&mut self) -> Result<Segments, Failure> {
+        if self.sides.alike() {
+            return self.spliced();
+        }
+        let asked = match self.call.asked.take() {
+            Some(asked) => asked,
+            None => Asked::decode(self.sides.client, self.sides.asked, &self.call.body)?,
+        };
+        self.include_usage = asked.stream_usage();
+        if self.call.surface.mlflow {
+            refuse::refuse(&asked, self.sides.client, self.service)?;
+        }
+        let mut traits = self.service.traits.clone();
+        traits.count_name = self.sides.client.count_name();
+        let body = asked.encode(self.sides.provider, self.sides.answered, &traits, &mut self.losses)?;
+        Ok(Segments::from(body))
+    }
+
+    fn spliced(&self) -> Result<Segments, Failure> {
+        let traits = &self.service.traits;
+        if traits.model_in_url {
+            return Ok(patch(&self.call.body, &[Edit::Remove("model")])?.into());
+        }
+        let Some(model) = &traits.model else { return Ok(vec![self.call.body.clone()].into()) };
+        let name = Bytes::from(serde_json::Value::from(model.as_str()).to_string());
+        Ok(match &self.call.model_at {
+            Some(at) => splice(&self.call.body, at.clone(), name).into(),
+            None => patch(&self.call.body, &[Edit::Set("model", name)])?.into(),
+        })
+    }
+
+    async fn attempt(&mut self, worker: &Worker, body: Segments) -> Result<Answer, Failure> {
+        let timeouts = &self.call.route.timeouts;
+        if let Some(options) = &self.service.demo {
+            let (dialect, operation) = (self.sides.provider, self.sides.answered);
+            let script = lockgate_demo::answer(dialect, operation, &body.joined(), options, unix_now());
+            return upstream::rehearse(script, timeouts, self.call.arrived).await;
+        }
+        let onward = std::mem::take(&mut self.call.onward);
+        let ask =
+            upstream::Ask { service: self.service, body, onward, timeouts, arrived: self.call.arrived };
+        upstream::attempt(&worker.pool, ask).await
+    }
+
+    fn missing(&self) -> Missing<'a> {
+        Missing { model: self.target.model.as_deref(), created: unix_now() }
+    }
+}
+
+/// Why an answer broke off, as a failure.
+pub(crate) fn broken(broken: &Broken) -> Failure {
+    match broken {
+        Broken::Cut => Failure::new(Class::StreamTruncated, "The provider's answer broke off"),
+        Broken::Idle(after) => upstream::timed_out("idle", *after, "sent nothing more"),
+        Broken::Total(after) => upstream::timed_out("total", *after, "did not finish its answer"),
+        Broken::TooLarge => Failure::new(Class::UpstreamError, "The provider's answer is too large"),
+    }
+}
+
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
+/// How many things were lost and the first few paths, within what a header may hold.
+fn told(losses: &Losses) -> HeaderValue {
+    let mut text = losses.count().to_string();
+    for (at, loss) in losses.iter().take(8).enumerate() {
+        let path: String = loss.path.chars().filter(char::is_ascii_graphic).take(80).collect();
+        text.push_str(if at == 0 { "; " } else { ", " });
+        text.push_str(&path);
+    }
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(losses.count()))
+}

@@ -1,0 +1,99 @@
+//! A provider's good answer, on its way to the client.
+
+use super::{Answered, Body, Exchange, MOST_ANSWER, broken, content_type};
+use crate::steps::{Account, Redactor};
+use crate::steps::stream::Relay;
+use crate::upstream::Answer;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use lockgate_dialects::canonical::{Class, Failure};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// An answer that is read whole before the client hears of it, so that a broken one becomes an error.
+pub(super) async fn whole(
+    exchange: &mut Exchange<'_>,
+    answer: Answer,
+    account: &mut Account,
+    redactor: &Redactor,
+) -> Result<Answered, Failure> {
+    let Answer { headers, body, .. } = answer;
+    if !readable(content_type(&headers)) {
+        return Err(unreadable(&headers));
+    }
+    let bytes = body.whole(MOST_ANSWER).await.map_err(|why| broken(&why))?;
+    let (content_type, bytes) = if exchange.sides.alike() {
+        if let Some(mut meter) = exchange.sides.meter(false) {
+            meter.feed(&bytes);
+            account.usage(meter.usage());
+        }
+        (headers.get(CONTENT_TYPE).cloned().unwrap_or(JSON), bytes)
+    } else {
+        let missing = exchange.missing();
+        let told = exchange.sides.answer(&bytes, &missing, &mut exchange.losses);
+        let (told, usage) = told.map_err(|failure| redactor.failure(failure))?;
+        account.usage(usage);
+        (JSON, told.into())
+    };
+    Ok(Answered { content_type, body: Body::Whole(bytes), losses: std::mem::take(&mut exchange.losses) })
+}
+
+/// An answer that is passed on as it comes. Its status is known by now; what fails later becomes an error event.
+pub(super) async fn streamed(
+    exchange: &mut Exchange<'_>,
+    answer: Answer,
+    redactor: Redactor,
+) -> Result<Answered, Failure> {
+    let Answer { headers, body, .. } = answer;
+    if !streams(content_type(&headers)) {
+        return Err(unreadable(&headers));
+    }
+    let sides = exchange.sides;
+    let relay = if sides.alike() {
+        let (meter, fail) = (sides.meter(true), sides.stream_encoder(false));
+        let (Some(meter), Some(fail)) = (meter, fail) else { return Err(no_stream(exchange)) };
+        Relay::pass(meter, fail)
+    } else {
+        let Some((decoder, encoder)) = sides.stream(exchange.include_usage) else {
+            return Err(no_stream(exchange));
+        };
+        Relay::translate(decoder, encoder, exchange.missing())
+    };
+    let content_type = if sides.alike() { headers.get(CONTENT_TYPE).cloned() } else { None };
+    Ok(Answered {
+        content_type: content_type.unwrap_or(EVENTS),
+        body: Body::Stream {
+            upstream: body,
+            relay,
+            redactor,
+            request_id: exchange.call.request_id.clone(),
+        },
+        losses: std::mem::take(&mut exchange.losses),
+    })
+}
+
+/// MLflow reads JSON, and text that holds JSON (contract, section 4.5).
+fn readable(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|is| is.contains("application/json") || is.contains("text/plain"))
+}
+
+/// Server-sent events, or lines of JSON under one of their several names.
+fn streams(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|is| {
+        ["text/event-stream", "application/stream+json", "application/x-ndjson", "application/jsonl"]
+            .iter()
+            .any(|known| is.contains(known))
+    })
+}
+
+fn unreadable(headers: &http::HeaderMap) -> Failure {
+    let received = content_type(headers).unwrap_or("None");
+    let text = "The returned data type from the route service is not supported. Received content type: ";
+    Failure::new(Class::UpstreamError, format!("{text}{received}"))
+}
+
+fn no_stream(exchange: &Exchange<'_>) -> Failure {
+    let class = Class::NotImplemented { operation: exchange.call.operation, streamed: true };
+    Failure::new(class, exchange.target.display.clone())
+}

@@ -1,0 +1,83 @@
+//! A provider's error answer, classified once for every dialect.
+
+use super::content_type;
+use crate::steps::Redactor;
+use crate::upstream::Answer;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use lockgate_dialects::Dialect;
+use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
+use std::time::{Duration, SystemTime};
+
+/// The most bytes of an error answer that are read.
+const MOST_ERROR: usize = 1 << 20;
+/// The longest wait that a provider may ask clients for.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The failure that a provider's error answer tells, without anything key-shaped.
+pub(crate) async fn rejected(dialect: &dyn Dialect, answer: Answer, redactor: &Redactor) -> Failure {
+    let Answer { status, headers, body } = answer;
+    let bytes = body.whole(MOST_ERROR).await.unwrap_or_default();
+    let error = dialect.decode_error(status.as_u16(), content_type(&headers), &bytes);
+    let mut failure = Failure::upstream(class(&error), error);
+    failure.retry_after = retry_after(&headers);
+    redactor.failure(failure)
+}
+
+/// The taxonomy's class of a provider's error.
+pub(crate) fn class(error: &UpstreamError) -> Class {
+    match (error.status, error.code.as_deref()) {
+        (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
+        (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
+        (401..=403, _) => Class::UpstreamCredentials,
+        (404, _) => Class::UpstreamModelNotFound,
+        (408, _) => Class::UpstreamTimeout,
+        (429, _) => Class::UpstreamRateLimited,
+        (400..=499, _) => Class::UpstreamRefused,
+        (503 | 529, _) => Class::UpstreamOverloaded,
+        _ => Class::UpstreamError,
+    }
+}
+
+/// `retry-after-ms` (Azure, OpenAI), else `retry-after` in seconds or as a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let header = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let millis = header("retry-after-ms").and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    let seconds = || {
+        let text = header(RETRY_AFTER.as_str())?;
+        let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        seconds.or_else(|| httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok())
+    };
+    Some(millis.or_else(seconds)?.min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(name: &'static str, value: &'static str) -> Option<Duration> {
+        let name = http::HeaderName::from_static(name);
+        retry_after(&HeaderMap::from_iter([(name, http::HeaderValue::from_static(value))]))
+    }
+
+    #[test]
+    fn every_spelling_of_retry_after_is_read() {
+        assert_eq!(waits("retry-after", "7"), Some(Duration::from_secs(7)));
+        assert_eq!(waits("retry-after", "1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(waits("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(waits("retry-after", "-1"), None);
+        assert_eq!(waits("retry-after", "soon"), None);
+        assert_eq!(waits("retry-after", "1e300"), None);
+        assert_eq!(waits("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        assert_eq!(waits("retry-after", "Wed, 21 Oct 2099 07:28:00 GMT"), Some(LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_refused_key_is_the_gateways_problem_and_a_bad_request_the_callers() {
+        let of = |status| class(&UpstreamError { status, ..UpstreamError::default() });
+        assert_eq!(of(401), Class::UpstreamCredentials);
+        assert_eq!(of(422), Class::UpstreamRefused);
+        assert_eq!(of(529), Class::UpstreamOverloaded);
+        assert_eq!(of(302), Class::UpstreamError);
+    }
+}

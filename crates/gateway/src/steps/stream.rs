@@ -1,0 +1,195 @@
+//! A streamed answer on its way to the client: passed or translated as it comes, metered, and never ended as if it
+//! were whole when it is not.
+
+use super::{Account, Redactor};
+use super::ask::{broken, class};
+use super::translate::Missing;
+use crate::upstream::UpstreamBody;
+use bytes::Bytes;
+use lockgate_dialects::canonical::{Class, Event, Failure, UpstreamError};
+use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use std::io;
+use std::task::{Context, Poll, ready};
+
+/// A stream with everything that it needs until its end.
+pub(crate) struct Stream {
+    upstream: UpstreamBody,
+    relay: Relay,
+    redactor: Redactor,
+    request_id: String,
+    account: Account,
+    ended: bool,
+}
+
+/// What happens to the provider's bytes.
+pub(crate) enum Relay {
+    /// They pass; usage is read as they do.
+    Pass { meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder> },
+    /// They are told in the client's dialect.
+    Translate(Box<Translator>),
+}
+
+/// A stream's decoder and encoder, and what lies between them.
+pub(crate) struct Translator {
+    decoder: Box<dyn StreamDecoder>,
+    encoder: Box<dyn StreamEncoder>,
+    events: Vec<Event>,
+    /// The configured name, where the provider gives none.
+    model: Option<String>,
+    created: u64,
+    finished: bool,
+}
+
+impl Relay {
+    pub(crate) fn pass(meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>) -> Self {
+        Self::Pass { meter, fail }
+    }
+
+    pub(crate) fn translate(
+        decoder: Box<dyn StreamDecoder>,
+        encoder: Box<dyn StreamEncoder>,
+        missing: Missing<'_>,
+    ) -> Self {
+        Self::Translate(Box::new(Translator {
+            decoder,
+            encoder,
+            events: Vec::new(),
+            model: missing.model.map(str::to_owned),
+            created: missing.created,
+            finished: false,
+        }))
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(
+        upstream: UpstreamBody,
+        relay: Relay,
+        redactor: Redactor,
+        request_id: String,
+        account: Account,
+    ) -> Self {
+        Self { upstream, relay, redactor, request_id, account, ended: false }
+    }
+
+    /// What can be sent now, in one piece; `None` at the end.
+    pub(crate) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        while !self.ended {
+            let told = match ready!(self.upstream.poll_batch(cx)) {
+                Some(Ok(bytes)) => self.tell(bytes),
+                Some(Err(why)) => self.fail(broken(&why)),
+                None => self.finish(),
+            };
+            if !told.is_empty() {
+                self.account.first_byte();
+                return Poll::Ready(Some(Ok(told)));
+            }
+        }
+        self.account.finish();
+        Poll::Ready(None)
+    }
+
+    fn tell(&mut self, bytes: Bytes) -> Bytes {
+        match &mut self.relay {
+            Relay::Pass { meter, .. } => {
+                meter.feed(&bytes);
+                bytes
+            }
+            Relay::Translate(translator) => {
+                translator.decoder.feed(&bytes, &mut translator.events);
+                self.translate()
+            }
+        }
+    }
+
+    /// The provider closed its stream; whether it was whole, only its dialect knows.
+    fn finish(&mut self) -> Bytes {
+        let whole = match &mut self.relay {
+            Relay::Pass { meter, .. } => {
+                self.account.usage(meter.usage());
+                meter.finished()
+            }
+            Relay::Translate(translator) => {
+                if !translator.finished {
+                    translator.decoder.finish(&mut translator.events);
+                }
+                let told = self.translate();
+                self.ended = true;
+                return told;
+            }
+        };
+        if !whole {
+            return self.fail(broken(&crate::upstream::Broken::Cut));
+        }
+        self.ended = true;
+        Bytes::new()
+    }
+
+    /// Tells the events that were read; an error among them ends the stream.
+    fn translate(&mut self) -> Bytes {
+        let Relay::Translate(translator) = &mut self.relay else { return Bytes::new() };
+        let mut out = Vec::new();
+        let mut failed = None;
+        let mut events = std::mem::take(&mut translator.events);
+        for event in events.drain(..) {
+            match translator.complete(event) {
+                Event::Failed(error) => {
+                    failed = Some(error);
+                    break;
+                }
+                event => {
+                    if let Event::Usage(usage) = &event {
+                        self.account.usage(Some(*usage));
+                    }
+                    translator.finished |= matches!(event, Event::Finished);
+                    translator.encoder.encode(&event, &mut out);
+                }
+            }
+        }
+        translator.events = events;
+        if let Some(error) = failed {
+            out.extend_from_slice(&self.fail(failure(error)));
+        }
+        out.into()
+    }
+
+    /// Tells a failure in the client's dialect; nothing follows.
+    fn fail(&mut self, failure: Failure) -> Bytes {
+        let failure = self.redactor.failure(failure);
+        self.ended = true;
+        self.account.fail(&failure);
+        let mut out = Vec::new();
+        match &mut self.relay {
+            Relay::Pass { meter, fail } => {
+                self.account.usage(meter.usage());
+                fail.fail(&failure, &self.request_id, &mut out);
+            }
+            Relay::Translate(translator) => translator.encoder.fail(&failure, &self.request_id, &mut out),
+        }
+        out.into()
+    }
+}
+
+impl Translator {
+    /// Adds what the provider left out.
+    fn complete(&self, event: Event) -> Event {
+        match event {
+            Event::Started { id, model, created } => Event::Started {
+                id,
+                model: model.or_else(|| self.model.clone()),
+                created: created.or(Some(self.created)),
+            },
+            other => other,
+        }
+    }
+}
+
+/// An error inside a stream, which carries no status of its own where it is 0.
+fn failure(error: UpstreamError) -> Failure {
+    let class = match error.status {
+        0 if error.kind.is_none() && error.code.is_none() => Class::StreamTruncated,
+        0 => Class::UpstreamError,
+        _ => class(&error),
+    };
+    Failure::upstream(class, error)
+}

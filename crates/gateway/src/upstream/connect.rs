@@ -1,0 +1,166 @@
+//! New connections: name, TCP, proxy, TLS, HTTP/1.1.
+
+use super::pool::Connection;
+use super::{Origin, Segments};
+use http::Uri;
+use hyper::client::conn::http1;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use lockgate_config::Proxy;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// The most bytes that a proxy may answer to CONNECT.
+const MOST_PROXY_HEAD: usize = 8 * 1024;
+
+/// How connections are opened: whom to trust and which way to go.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: Arc<ClientConfig>,
+    proxies: Arc<Option<Matcher>>,
+}
+
+impl Connector {
+    pub(crate) fn new(tls: Arc<ClientConfig>, proxy: &Proxy) -> Self {
+        let proxies = match proxy {
+            Proxy::FromEnvironment => Some(Matcher::from_env()),
+            Proxy::None => None,
+            Proxy::Url(url) => Some(Matcher::builder().all(url.expose()).build()),
+        };
+        Self { tls, proxies: Arc::new(proxies) }
+    }
+
+    /// A new connection to `origin`. The caller sets the deadline.
+    pub(crate) async fn connect(&self, origin: &Origin) -> io::Result<Connection> {
+        let proxy = self.proxy_for(origin);
+        let plain_proxy = proxy.is_some() && !origin.tls;
+        let tcp = match &proxy {
+            Some(proxy) => self.through(proxy, origin).await?,
+            None => tcp(&origin.host, origin.port).await?,
+        };
+        let io = if origin.tls { self.secure(tcp, &origin.host).await? } else { Io::Plain(tcp) };
+        let (sender, driver) =
+            http1::Builder::new().handshake::<_, Segments>(TokioIo::new(io)).await.map_err(io::Error::other)?;
+        let credentials = proxy.as_ref().filter(|_| plain_proxy).and_then(|proxy| proxy.basic_auth().cloned());
+        Ok(Connection::new(sender, Box::pin(driver), plain_proxy, credentials))
+    }
+
+    fn proxy_for(&self, origin: &Origin) -> Option<Intercept> {
+        let scheme = if origin.tls { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}/", origin.authority()).parse().ok()?;
+        self.proxies.as_ref().as_ref()?.intercept(&uri)
+    }
+
+    /// A connection to the proxy; for TLS a tunnel through it (RFC 9110, section 9.3.6).
+    async fn through(&self, proxy: &Intercept, origin: &Origin) -> io::Result<TcpStream> {
+        let host = proxy.uri().host().ok_or_else(|| io::Error::other("the proxy's URL has no host"))?;
+        if proxy.uri().scheme_str() != Some("http") {
+            return Err(io::Error::other("only http:// proxies are supported"));
+        }
+        let mut tcp = tcp(host.trim_matches(['[', ']']), proxy.uri().port_u16().unwrap_or(80)).await?;
+        if origin.tls {
+            tunnel(&mut tcp, proxy, origin).await?;
+        }
+        Ok(tcp)
+    }
+
+    async fn secure(&self, tcp: TcpStream, host: &str) -> io::Result<Io> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        Ok(Io::Tls(Box::new(TlsConnector::from(self.tls.clone()).connect(name, tcp).await?)))
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn tunnel(tcp: &mut TcpStream, proxy: &Intercept, origin: &Origin) -> io::Result<()> {
+    let to = format!("{}:{}", origin.authority().trim_end_matches(&format!(":{}", origin.port)), origin.port);
+    let mut head = format!("CONNECT {to} HTTP/1.1\r\nhost: {to}\r\n").into_bytes();
+    if let Some(credentials) = proxy.basic_auth() {
+        head.extend_from_slice(b"proxy-authorization: ");
+        head.extend_from_slice(credentials.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    tcp.write_all(&head).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() >= MOST_PROXY_HEAD {
+            return Err(io::Error::other("the proxy's answer to CONNECT is too long"));
+        }
+        // One byte at a time: what follows the head belongs to the tunnel.
+        answer.push(tcp.read_u8().await?);
+    }
+    let status = answer.get(9..12).unwrap_or_default();
+    if status.first() == Some(&b'2') {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the proxy refused the tunnel: {}", String::from_utf8_lossy(status))))
+}
+
+/// A byte stream to a provider.
+pub(crate) enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
