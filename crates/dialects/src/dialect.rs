@@ -204,7 +204,13 @@ pub trait EmbeddingCodec: Sync {
 }
 
 /// Every dialect, in the order of the documentation.
-static DIALECTS: &[&dyn Dialect] = &[&crate::mlflow_routes::MlflowRoutes];
+static DIALECTS: &[&dyn Dialect] = &[
+    &crate::mlflow_routes::MlflowRoutes,
+    &crate::anthropic_messages::AnthropicMessages,
+    &crate::anthropic_complete::AnthropicComplete,
+    &crate::cohere_v1::CohereV1,
+    &crate::mlflow_serving::MlflowServing,
+];
 
 /// The dialect called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {

@@ -11,6 +11,11 @@ pub mod raw;
 pub mod stream;
 
 mod dialect;
+mod mlflow_serving;
+mod cohere_v1;
+mod anthropic_messages;
+mod anthropic_complete;
+mod anthropic;
 mod whole_meter;
 mod object;
 mod mlflow_routes;

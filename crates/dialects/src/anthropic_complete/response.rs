@@ -1,0 +1,107 @@
+//! Answers of `/v1/complete`.
+
+use crate::canonical::{
+    Class, CompletionChoice, CompletionResponse, Failure, FinishReason, Losses, UpstreamError,
+};
+use crate::object::{Fields, Misread, Object};
+
+/// Reads a provider's answer.
+pub(super) fn decode(body: &[u8]) -> Result<CompletionResponse, Failure> {
+    match read(body) {
+        Ok(response) => Ok(response),
+        Err(misread) => match serde_json::from_slice::<serde_json::Value>(body) {
+            Ok(value) if value.get("error").is_some() => {
+                Err(Failure::upstream(Class::UpstreamError, UpstreamError::of_json(&value)))
+            }
+            _ => Err(misread.blame_upstream()),
+        },
+    }
+}
+
+fn read(body: &[u8]) -> Result<CompletionResponse, Misread> {
+    let mut fields = Fields::of_body(body)?;
+    let text = fields.need("completion")?;
+    let stop_reason: Option<String> = fields.take("stop_reason")?;
+    let choice = CompletionChoice {
+        index: 0,
+        text,
+        finish_reason: Some(finish_reason(stop_reason.as_deref())),
+        logprobs: None,
+    };
+    Ok(CompletionResponse {
+        id: fields.take("id")?,
+        model: fields.take("model")?,
+        choices: vec![choice],
+        ..CompletionResponse::default()
+    })
+}
+
+/// MLflow's reading: whatever is not a stop text is the limit of tokens.
+pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+    match stop_reason {
+        Some("stop_sequence") => FinishReason::Stop,
+        _ => FinishReason::Length,
+    }
+}
+
+/// The API's word for a reason.
+pub(super) fn stop_reason(reason: Option<&FinishReason>) -> &'static str {
+    match reason {
+        Some(FinishReason::Length) => "max_tokens",
+        _ => "stop_sequence",
+    }
+}
+
+/// Writes an answer for a client.
+pub(super) fn encode(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
+    for choice in response.choices.iter().skip(1) {
+        losses.add(format!("choices[{}]", choice.index), "Anthropic's API gives one answer");
+    }
+    for (name, _) in &response.extras {
+        losses.add(name.as_str(), "Anthropic's API has no such field");
+    }
+    let choice = response.choices.first();
+    if choice.is_some_and(|choice| choice.logprobs.is_some()) {
+        losses.add("choices[0].logprobs", "Anthropic's API has no log probabilities");
+    }
+    let mut body = Object::default();
+    body.set("type", "completion");
+    body.set_some("id", response.id.as_ref());
+    body.set("completion", choice.map_or("", |choice| choice.text.as_str()));
+    body.set("stop_reason", stop_reason(choice.and_then(|choice| choice.finish_reason.as_ref())));
+    body.set("model", &response.model);
+    body.into_body()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_keeps_its_leading_space_and_only_a_stop_text_is_a_stop() {
+        let answer = decode(br#"{"completion":" Hi","stop_reason":"stop_sequence","model":"claude-x"}"#);
+        let answer = answer.expect("a whole answer");
+        assert_eq!(answer.choices[0].text, " Hi");
+        assert_eq!(answer.choices[0].finish_reason, Some(FinishReason::Stop));
+        assert_eq!(answer.model.as_deref(), Some("claude-x"));
+        let cut = decode(br#"{"completion":"","stop_reason":"max_tokens"}"#).expect("a whole answer");
+        assert_eq!(cut.choices[0].finish_reason, Some(FinishReason::Length));
+    }
+
+    #[test]
+    fn an_answer_without_text_blames_the_provider_and_keeps_its_error() {
+        let failure = decode(b"{}").expect_err("no completion");
+        assert_eq!(failure.class, Class::UpstreamError);
+        let failure = decode(br#"{"error":{"type":"api_error","message":"broken"}}"#).expect_err("an error");
+        assert_eq!(failure.message, "broken");
+    }
+
+    #[test]
+    fn an_answer_survives_the_way_out_and_back() {
+        let bytes =
+            br#"{"type":"completion","id":"c1","completion":"x","stop_reason":"max_tokens","model":"m"}"#;
+        let mut losses = Losses::default();
+        assert_eq!(encode(&decode(bytes).expect("whole"), &mut losses), bytes);
+        assert!(losses.is_empty());
+    }
+}

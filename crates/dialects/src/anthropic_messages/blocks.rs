@@ -1,0 +1,207 @@
+//! Content blocks: the pieces of a turn, read and written.
+
+use crate::canonical::{Losses, Media, MediaKind, MediaSource, Part, RawJson, ToolCall};
+use crate::object::{Fields, Misread, Object, raw_of};
+use serde_json::value::RawValue;
+
+/// A block as the canonical model has it.
+pub(super) enum Block {
+    /// A part of the message.
+    Part(Part),
+    /// A call of a tool.
+    Call(ToolCall),
+    /// A tool's answer, with its fields unread.
+    Result,
+}
+
+/// Reads a block; of a tool's answer only the type.
+pub(super) fn read(fields: &mut Fields<'_>, raw: &RawValue) -> Result<Block, Misread> {
+    let kind: String = fields.need("type")?;
+    Ok(match kind.as_str() {
+        "text" => Block::Part(Part::Text { text: fields.need("text")?, extras: fields.rest() }),
+        "thinking" => Block::Part(Part::Thinking {
+            text: fields.need("thinking")?,
+            signature: fields.take::<String>("signature")?.filter(|signature| !signature.is_empty()),
+        }),
+        "redacted_thinking" => Block::Part(Part::RedactedThinking(fields.need("data")?)),
+        "tool_use" => Block::Call(ToolCall {
+            id: fields.need("id")?,
+            name: fields.need("name")?,
+            arguments: fields.raw("input").map_or("{}", RawValue::get).to_owned(),
+            extras: fields.rest(),
+        }),
+        "tool_result" => Block::Result,
+        "image" => Block::Part(read_media(MediaKind::Image, fields, raw)?),
+        "document" => Block::Part(read_media(MediaKind::Document, fields, raw)?),
+        _ => Block::Part(Part::Unknown(raw.to_owned())),
+    })
+}
+
+/// Reads an image or document; one whose source is of another kind stays as it is.
+fn read_media(kind: MediaKind, fields: &mut Fields<'_>, raw: &RawValue) -> Result<Part, Misread> {
+    let Some(mut source) = fields.object("source")? else {
+        return Err(Misread { path: fields.path("source"), expected: "must be an object" });
+    };
+    let source = match source.need::<String>("type")?.as_str() {
+        "base64" => {
+            MediaSource::Base64 { media_type: source.need("media_type")?, data: source.need("data")? }
+        }
+        "url" => MediaSource::Url(source.need("url")?),
+        "file" => MediaSource::FileId(source.need("file_id")?),
+        _ => return Ok(Part::Unknown(raw.to_owned())),
+    };
+    let name = if kind == MediaKind::Document { fields.take("title")? } else { None };
+    Ok(Part::Media(Media { kind, source, name, detail: None, extras: fields.rest() }))
+}
+
+/// A block of plain text; `None` for an empty one, which the API refuses and with which nothing is lost.
+pub(super) fn text(text: &str) -> Option<Object> {
+    let mut block = Object::default();
+    block.set("type", "text");
+    block.set("text", text);
+    (!text.is_empty()).then_some(block)
+}
+
+/// Writes a part that stands at `path`; `None` when Anthropic's API has nothing like it.
+pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Object> {
+    let mut block = Object::default();
+    match part {
+        Part::Text { text, extras } => {
+            block = self::text(text)?;
+            add_native(&mut block, extras, &["cache_control", "citations"], path, losses);
+        }
+        Part::Media(media) => return write_media(media, path, losses),
+        Part::Thinking { text, signature: Some(signature) } => {
+            block.set("type", "thinking");
+            block.set("thinking", text);
+            block.set("signature", signature);
+        }
+        Part::Thinking { signature: None, .. } => {
+            losses.add(path, "Anthropic's API takes only reasoning that it signed");
+            return None;
+        }
+        Part::RedactedThinking(data) => {
+            block.set("type", "redacted_thinking");
+            block.set("data", data);
+        }
+        Part::Unknown(raw) if is_native(raw) => return serde_json::from_str(raw.get()).ok(),
+        Part::Unknown(_) => {
+            losses.add(path, "Anthropic's API has no such part");
+            return None;
+        }
+    }
+    Some(block)
+}
+
+/// Whether raw JSON is a block that this API knows and the canonical model does not name.
+fn is_native(raw: &RawJson) -> bool {
+    const KNOWN: [&str; 7] = [
+        "image",
+        "document",
+        "search_result",
+        "server_tool_use",
+        "mcp_tool_use",
+        "container_upload",
+        "tool_reference",
+    ];
+    let kind = Fields::of(raw, String::new()).and_then(|mut fields| fields.need::<String>("type"));
+    kind.is_ok_and(|kind| KNOWN.contains(&kind.as_str()) || kind.ends_with("_tool_result"))
+}
+
+fn write_media(media: &Media, path: &str, losses: &mut Losses) -> Option<Object> {
+    let kind = match media.kind {
+        MediaKind::Image => "image",
+        MediaKind::Document => "document",
+        MediaKind::Audio => {
+            losses.add(path, "Anthropic's API takes no audio");
+            return None;
+        }
+    };
+    if media.detail.is_some() {
+        losses.add(format!("{path}.detail"), "Anthropic's API has no detail of images");
+    }
+    let mut block = Object::default();
+    block.set("type", kind);
+    block.set("source", write_source(&media.source));
+    match (&media.name, media.kind) {
+        (Some(name), MediaKind::Document) => block.set("title", name),
+        (Some(_), _) => losses.add(format!("{path}.filename"), "Anthropic's API names no images"),
+        (None, _) => {}
+    }
+    add_native(&mut block, &media.extras, &["cache_control", "citations", "context"], path, losses);
+    Some(block)
+}
+
+fn write_source(source: &MediaSource) -> Object {
+    let mut written = Object::default();
+    let mut base64 = |media_type: &str, data: &str| {
+        written.set("type", "base64");
+        written.set("media_type", media_type);
+        written.set("data", data);
+    };
+    match source {
+        MediaSource::Base64 { media_type, data } => base64(media_type, data),
+        MediaSource::Url(url) => match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"))
+        {
+            Some((media_type, data)) => base64(media_type, data),
+            None => {
+                written.set("type", "url");
+                written.set("url", url);
+            }
+        },
+        MediaSource::FileId(id) => {
+            written.set("type", "file");
+            written.set("file_id", id);
+        }
+    }
+    written
+}
+
+/// Writes a call of a tool. Arguments that are no JSON object are wrapped in one.
+pub(super) fn write_call(call: &ToolCall, path: &str, losses: &mut Losses) -> Object {
+    let mut block = Object::default();
+    block.set("type", "tool_use");
+    block.set("id", valid_id(&call.id));
+    block.set("name", &call.name);
+    block.set_raw(
+        "input",
+        input_of(&call.arguments).unwrap_or_else(|| {
+            losses
+                .add(format!("{path}.function.arguments"), "no JSON object; sent inside one as `arguments`");
+            raw_of(serde_json::json!({ "arguments": call.arguments }))
+        }),
+    );
+    add_native(&mut block, &call.extras, &["cache_control", "caller"], path, losses);
+    block
+}
+
+/// Arguments as they were written, if they are an object. No arguments are an empty object.
+fn input_of(arguments: &str) -> Option<RawJson> {
+    let arguments = arguments.trim();
+    let arguments = if arguments.is_empty() { "{}" } else { arguments };
+    let raw = RawValue::from_string(arguments.to_owned()).ok()?;
+    raw.get().starts_with('{').then_some(raw)
+}
+
+/// An id with the letters that the API accepts; other providers' ids hold dots and colons.
+pub(super) fn valid_id(id: &str) -> String {
+    let valid = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+    id.chars().map(|letter| if valid(letter) { letter } else { '_' }).collect()
+}
+
+/// Adds the extra fields that the API knows; the rest is recorded under `path`.
+pub(super) fn add_native(
+    block: &mut Object,
+    extras: &[(String, RawJson)],
+    native: &[&str],
+    path: &str,
+    losses: &mut Losses,
+) {
+    for (name, value) in extras {
+        if native.contains(&name.as_str()) {
+            block.set_raw(name, value.clone());
+        } else {
+            losses.add(format!("{path}.{name}"), "Anthropic's API has no such field");
+        }
+    }
+}

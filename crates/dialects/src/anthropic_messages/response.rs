@@ -1,0 +1,158 @@
+//! Whole answers, read from the provider and written for a client.
+
+use super::blocks::{self, Block};
+use super::usage;
+use crate::canonical::{
+    ChatResponse, Choice, Class, Content, Failure, FinishReason, Losses, Message, Part, Role, UpstreamError,
+    Usage,
+};
+use crate::object::{Fields, Misread, Object};
+
+/// Top-level fields of an answer that are Anthropic's own.
+const NATIVE: [&str; 4] = ["stop_sequence", "stop_details", "container", "context_management"];
+
+/// Reads a provider's answer.
+pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
+    let mut fields = Fields::of_body(body).map_err(Misread::blame_upstream)?;
+    let kind: Option<String> = fields.take("type").unwrap_or(None);
+    if kind.as_deref() == Some("error") {
+        let error = UpstreamError::of_json(&serde_json::from_slice(body).unwrap_or_default());
+        return Err(Failure::upstream(Class::UpstreamError, error));
+    }
+    read(&mut fields).map_err(Misread::blame_upstream)
+}
+
+fn read(fields: &mut Fields<'_>) -> Result<ChatResponse, Misread> {
+    if !fields.has("content") {
+        return Err(Misread { path: "content".to_owned(), expected: "must be a list" });
+    }
+    let mut message = Message::text(Role::Assistant, "");
+    let mut parts = Vec::new();
+    for (mut block, raw) in fields.objects("content")? {
+        match blocks::read(&mut block, raw)? {
+            Block::Part(part) => parts.push(part),
+            Block::Call(call) => message.tool_calls.push(call),
+            Block::Result => parts.push(Part::Unknown(raw.to_owned())),
+        }
+    }
+    message.content = content_of(parts, !message.tool_calls.is_empty());
+    let stop_reason: Option<String> = fields.take("stop_reason")?;
+    let counts = fields.raw("usage").map(|raw| usage::Counts::of(raw.get()));
+    fields.take::<String>("role")?;
+    Ok(ChatResponse {
+        id: fields.take("id")?,
+        created: None,
+        model: fields.take("model")?,
+        choices: vec![Choice {
+            index: 0,
+            message,
+            finish_reason: stop_reason.as_deref().map(finish_reason),
+            logprobs: None,
+        }],
+        usage: counts.and_then(|counts| counts.usage()),
+        extras: fields.rest(),
+    })
+}
+
+/// One plain text is a string; no content beside tool calls is none.
+fn content_of(mut parts: Vec<Part>, calls: bool) -> Content {
+    match parts.as_mut_slice() {
+        [] if calls => Content::None,
+        [] => Content::Text(String::new()),
+        [Part::Text { text, extras }] if extras.is_empty() => Content::Text(std::mem::take(text)),
+        _ => Content::Parts(parts),
+    }
+}
+
+/// The reason behind Anthropic's word.
+pub(super) fn finish_reason(word: &str) -> FinishReason {
+    match word {
+        "end_turn" | "stop_sequence" | "pause_turn" => FinishReason::Stop,
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "refusal" => FinishReason::ContentFilter,
+        other => FinishReason::Other(other.to_owned()),
+    }
+}
+
+/// Anthropic's word for a reason. An answer with tool calls waits for tools whatever its provider says.
+pub(super) fn stop_reason(reason: Option<&FinishReason>, calls: bool) -> &str {
+    match reason {
+        Some(FinishReason::Length) => "max_tokens",
+        Some(FinishReason::ContentFilter) => "refusal",
+        Some(FinishReason::ToolCalls | FinishReason::FunctionCall) => "tool_use",
+        _ if calls => "tool_use",
+        Some(FinishReason::Other(word)) => word,
+        Some(FinishReason::Stop) | None => "end_turn",
+    }
+}
+
+/// Writes an answer for a client.
+pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+    for choice in response.choices.iter().skip(1) {
+        losses.add(format!("choices[{}]", choice.index), "Anthropic's API gives one answer");
+    }
+    let choice = response.choices.first();
+    if choice.is_some_and(|choice| choice.logprobs.is_some()) {
+        losses.add("choices[0].logprobs", "Anthropic's API has no log probabilities");
+    }
+    let calls = choice.is_some_and(|choice| !choice.message.tool_calls.is_empty());
+    let reason = stop_reason(choice.and_then(|choice| choice.finish_reason.as_ref()), calls);
+    let mut body = Object::default();
+    body.set("id", response.id.as_deref().unwrap_or(NO_ID));
+    body.set("type", "message");
+    body.set("role", "assistant");
+    body.set("model", response.model.as_deref().unwrap_or_default());
+    body.set("content", choice.map(|choice| content(&choice.message, losses)).unwrap_or_default());
+    body.set("stop_reason", reason);
+    body.set("stop_sequence", None::<&str>);
+    body.set("usage", usage::write(&response.usage.unwrap_or(Usage::default())));
+    for (name, value) in &response.extras {
+        if NATIVE.contains(&name.as_str()) {
+            body.set_raw(name, value.clone());
+        } else {
+            losses.add(name.as_str(), "Anthropic's API has no such field");
+        }
+    }
+    if reason == "end_turn" && response.extras.iter().any(|(name, _)| name == "stop_sequence") {
+        body.set("stop_reason", "stop_sequence");
+    }
+    body.into_body()
+}
+
+/// The id of an answer whose provider gave none; Anthropic's clients require one.
+pub(super) const NO_ID: &str = "msg_unknown";
+
+fn content(message: &Message, losses: &mut Losses) -> Vec<Object> {
+    let path = "choices[0].message";
+    let mut written = Vec::new();
+    match &message.content {
+        Content::None => {}
+        Content::Text(text) => written.extend(blocks::text(text)),
+        Content::Parts(parts) => {
+            for (index, part) in parts.iter().enumerate() {
+                written.extend(match part {
+                    Part::Thinking { text, signature: None } => Some(unsigned_thinking(text)),
+                    part => blocks::write(part, &format!("{path}.content[{index}]"), losses),
+                });
+            }
+        }
+    }
+    written.extend(message.refusal.as_deref().and_then(blocks::text));
+    for (index, call) in message.tool_calls.iter().enumerate() {
+        written.push(blocks::write_call(call, &format!("{path}.tool_calls[{index}]"), losses));
+    }
+    for (name, _) in &message.extras {
+        losses.add(format!("{path}.{name}"), "Anthropic's API has no such field");
+    }
+    written
+}
+
+/// Reasoning of a provider that signs none: for the eye of the person.
+fn unsigned_thinking(text: &str) -> Object {
+    let mut block = Object::default();
+    block.set("type", "thinking");
+    block.set("thinking", text);
+    block.set("signature", "");
+    block
+}

@@ -1,0 +1,295 @@
+//! Streams, read from the provider.
+
+use super::response;
+use super::usage::Counts;
+use crate::canonical::{BlockKind, Delta, Event, UpstreamError};
+use crate::framing::sse::{SseEvent, SseReader};
+use crate::stream::StreamDecoder;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Reads a stream: `message_start`, blocks, `message_delta`, `message_stop`, with `ping` anywhere.
+#[derive(Default)]
+pub(super) struct Decoder {
+    reader: SseReader,
+    state: State,
+}
+
+#[derive(Default)]
+struct State {
+    started: bool,
+    ended: bool,
+    /// The stream's own end or a failure was said; nothing follows.
+    done: bool,
+    counts: Counts,
+    open: Vec<Open>,
+    next_block: u32,
+}
+
+/// A block that is open at the provider.
+struct Open {
+    /// The provider's number of it.
+    index: u64,
+    /// Ours; `None` for a block that the canonical model does not name.
+    block: Option<u32>,
+    /// A tool call's input as its start gave it, until a piece of it comes.
+    input: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    index: Option<u64>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content_block: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Started<'a> {
+    id: Option<String>,
+    model: Option<String>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct BlockStart<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    id: Option<String>,
+    name: Option<String>,
+    text: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    data: Option<String>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    text: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    partial_json: Option<String>,
+    stop_reason: Option<String>,
+}
+
+/// The most blocks that may be open at once; Anthropic opens one at a time.
+const MOST_OPEN: usize = 128;
+
+impl StreamDecoder for Decoder {
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
+        if self.state.done {
+            return;
+        }
+        if let Err(error) = self.reader.feed(bytes, |frame| self.state.frame(frame, events)) {
+            self.state.fail(error.to_string(), events);
+        }
+    }
+
+    fn finish(&mut self, events: &mut Vec<Event>) {
+        if !self.state.done
+            && let Err(error) = self.reader.finish(|frame| self.state.frame(frame, events))
+        {
+            self.state.fail(error.to_string(), events);
+        }
+        self.state.fail("the provider's stream ended before its `message_stop`".to_owned(), events);
+    }
+}
+
+impl State {
+    fn frame(&mut self, event: SseEvent<'_>, events: &mut Vec<Event>) {
+        if self.done {
+            return;
+        }
+        let data = event.trimmed();
+        let Ok(frame) = serde_json::from_slice::<Frame<'_>>(data) else {
+            return self.unreadable(events);
+        };
+        let known = match frame.kind.as_deref().or(event.event) {
+            Some("ping") => Some(()),
+            Some("message_start") => self.start(&frame, events),
+            Some("content_block_start") => self.open(&frame, events),
+            Some("content_block_delta") => self.grow(&frame, data, events),
+            Some("content_block_stop") => self.close(frame.index, data, events),
+            Some("message_delta") => self.change(&frame, events),
+            Some("message_stop") => {
+                self.end(None, events);
+                self.done = true;
+                events.push(Event::Finished);
+                Some(())
+            }
+            Some("error") => return self.fail_with(data, events),
+            _ => {
+                events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+                Some(())
+            }
+        };
+        if known.is_none() {
+            self.unreadable(events);
+        }
+    }
+
+    fn start(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Option<()> {
+        let message: Started<'_> = serde_json::from_str(frame.message?.get()).ok()?;
+        if !self.started {
+            self.started = true;
+            events.push(Event::Started { id: message.id, model: message.model, created: None });
+        }
+        self.count(message.usage, events);
+        Some(())
+    }
+
+    fn open(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Option<()> {
+        let start: BlockStart<'_> = serde_json::from_str(frame.content_block?.get()).ok()?;
+        if self.ended || self.open.len() >= MOST_OPEN {
+            return None;
+        }
+        self.start_late(events);
+        let index = frame.index?;
+        let kind = match start.kind.as_ref() {
+            "text" => BlockKind::Text,
+            "thinking" => BlockKind::Thinking,
+            "redacted_thinking" => BlockKind::RedactedThinking(start.data?),
+            "tool_use" => BlockKind::ToolCall { id: start.id?, name: start.name? },
+            _ => {
+                self.open.push(Open { index, block: None, input: None });
+                events.push(Event::Unknown(Bytes::copy_from_slice(frame.content_block?.get().as_bytes())));
+                return Some(());
+            }
+        };
+        let block = self.next_block;
+        self.next_block = block.checked_add(1)?;
+        let call = matches!(kind, BlockKind::ToolCall { .. });
+        let input = call.then(|| start.input.map_or("{}", RawValue::get).to_owned());
+        self.open.push(Open { index, block: Some(block), input });
+        events.push(Event::BlockOpened { choice: 0, block, kind });
+        let text = start.text.or(start.thinking).map(Delta::Text);
+        for delta in [text, start.signature.map(Delta::Signature)].into_iter().flatten() {
+            grow(block, delta, events);
+        }
+        Some(())
+    }
+
+    fn grow(&mut self, frame: &Frame<'_>, data: &[u8], events: &mut Vec<Event>) -> Option<()> {
+        let piece: Piece<'_> = serde_json::from_str(frame.delta?.get()).ok()?;
+        let index = frame.index?;
+        let open = self.open.iter_mut().find(|open| open.index == index)?;
+        let delta = match piece.kind.as_deref()? {
+            "text_delta" => Delta::Text(piece.text?),
+            "thinking_delta" => Delta::Text(piece.thinking?),
+            "signature_delta" => Delta::Signature(piece.signature?),
+            "input_json_delta" => Delta::Arguments(piece.partial_json?),
+            _ => {
+                events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+                return Some(());
+            }
+        };
+        let Some(block) = open.block else {
+            events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+            return Some(());
+        };
+        if matches!(&delta, Delta::Arguments(piece) if !piece.is_empty()) {
+            open.input = None;
+        }
+        grow(block, delta, events);
+        Some(())
+    }
+
+    fn close(&mut self, index: Option<u64>, data: &[u8], events: &mut Vec<Event>) -> Option<()> {
+        let index = index?;
+        let place = self.open.iter().position(|open| open.index == index)?;
+        let open = self.open.remove(place);
+        if open.block.is_none() {
+            events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+        }
+        open.close(events);
+        Some(())
+    }
+
+    fn change(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Option<()> {
+        let piece: Option<Piece<'_>> = match frame.delta {
+            None => None,
+            Some(delta) => Some(serde_json::from_str(delta.get()).ok()?),
+        };
+        self.start_late(events);
+        if let Some(reason) = piece.and_then(|piece| piece.stop_reason) {
+            self.end(Some(&reason), events);
+        }
+        self.count(frame.usage, events);
+        Some(())
+    }
+
+    /// Ends the answer, once.
+    fn end(&mut self, stop_reason: Option<&str>, events: &mut Vec<Event>) {
+        self.start_late(events);
+        for open in self.open.drain(..) {
+            open.close(events);
+        }
+        if !std::mem::replace(&mut self.ended, true) {
+            events.push(Event::Ended { choice: 0, reason: stop_reason.map(response::finish_reason) });
+        }
+    }
+
+    fn count(&mut self, usage: Option<&RawValue>, events: &mut Vec<Event>) {
+        self.counts.update(usage.map(|usage| Counts::of(usage.get())).unwrap_or_default());
+        if usage.is_some() {
+            events.extend(self.counts.usage().map(Event::Usage));
+        }
+    }
+
+    /// Says the start of a stream whose provider forgot it.
+    fn start_late(&mut self, events: &mut Vec<Event>) {
+        if !std::mem::replace(&mut self.started, true) {
+            events.push(Event::Started { id: None, model: None, created: None });
+        }
+    }
+
+    fn unreadable(&mut self, events: &mut Vec<Event>) {
+        self.fail("an event of the provider's stream cannot be read".to_owned(), events);
+    }
+
+    fn fail(&mut self, message: String, events: &mut Vec<Event>) {
+        if !std::mem::replace(&mut self.done, true) {
+            events.push(Event::Failed(UpstreamError { message, ..UpstreamError::default() }));
+        }
+    }
+
+    fn fail_with(&mut self, data: &[u8], events: &mut Vec<Event>) {
+        let mut error = UpstreamError::of_json(&serde_json::from_slice(data).unwrap_or_default());
+        if error.message.is_empty() {
+            "the provider's stream reports an error".clone_into(&mut error.message);
+        }
+        self.done = true;
+        events.push(Event::Failed(error));
+    }
+}
+
+impl Open {
+    fn close(self, events: &mut Vec<Event>) {
+        let Some(block) = self.block else { return };
+        if let Some(input) = self.input {
+            grow(block, Delta::Arguments(input), events);
+        }
+        events.push(Event::BlockClosed { choice: 0, block });
+    }
+}
+
+fn grow(block: u32, delta: Delta, events: &mut Vec<Event>) {
+    let (Delta::Text(piece) | Delta::Arguments(piece) | Delta::Signature(piece)) = &delta;
+    if !piece.is_empty() {
+        events.push(Event::BlockGrew { choice: 0, block, delta });
+    }
+}

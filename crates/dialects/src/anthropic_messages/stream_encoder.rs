@@ -1,0 +1,195 @@
+//! Streams, written for a client.
+
+use super::{blocks, response, usage};
+use crate::anthropic;
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
+use crate::framing::sse;
+use crate::object::bytes_of;
+use crate::stream::StreamEncoder;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::VecDeque;
+
+/// Writes a stream of one answer. One block is open at a time: what other blocks get meanwhile waits its turn.
+/// `message_delta` waits for the end, for usage may come after the reason.
+#[derive(Default)]
+pub(super) struct Encoder {
+    started: bool,
+    done: bool,
+    /// Blocks that are not closed yet, the open one first.
+    blocks: VecDeque<Block>,
+    next_index: u32,
+    reason: Option<FinishReason>,
+    calls: bool,
+    usage: Usage,
+}
+
+struct Block {
+    number: u32,
+    kind: BlockKind,
+    /// What waits while another block is open.
+    waiting: Vec<Delta>,
+    closed: bool,
+}
+
+impl StreamEncoder for Encoder {
+    fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.done {
+            return;
+        }
+        match event {
+            Event::Started { id, model, .. } => self.start(id.as_deref(), model.as_deref(), out),
+            Event::BlockOpened { choice: 0, block, kind } => self.open(*block, kind, out),
+            Event::BlockGrew { choice: 0, block, delta } => self.grow(*block, delta, out),
+            Event::BlockClosed { choice: 0, block } => self.close(*block, out),
+            Event::Ended { choice: 0, reason } => self.reason.clone_from(reason),
+            Event::Usage(usage) => self.usage.update(*usage),
+            Event::Finished => self.finish(out),
+            // The API streams one answer, and a failure is said by `fail`, with its class.
+            Event::BlockOpened { .. }
+            | Event::BlockGrew { .. }
+            | Event::BlockClosed { .. }
+            | Event::Ended { .. }
+            | Event::Failed(_)
+            | Event::Unknown(_) => {}
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.done, true) {
+            write("error", &anthropic::error_body(failure, request_id), out);
+        }
+    }
+}
+
+impl Encoder {
+    fn start(&mut self, id: Option<&str>, model: Option<&str>, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        let message = json!({
+            "id": id.unwrap_or(response::NO_ID),
+            "type": "message",
+            "role": "assistant",
+            "model": model.unwrap_or_default(),
+            "content": [],
+            "stop_reason": null,
+            "stop_sequence": null,
+            "usage": { "input_tokens": 0, "output_tokens": 0 },
+        });
+        write("message_start", &json!({ "type": "message_start", "message": message }), out);
+    }
+
+    fn open(&mut self, number: u32, kind: &BlockKind, out: &mut Vec<u8>) {
+        self.start(None, None, out);
+        self.calls |= matches!(kind, BlockKind::ToolCall { .. });
+        self.blocks.push_back(Block { number, kind: kind.clone(), waiting: Vec::new(), closed: false });
+        if self.blocks.len() == 1 {
+            self.write_start(out);
+        }
+    }
+
+    fn grow(&mut self, number: u32, delta: &Delta, out: &mut Vec<u8>) {
+        let Some(place) = self.blocks.iter().position(|block| block.number == number) else { return };
+        match (place, self.blocks.get_mut(place)) {
+            (0, Some(block)) => write_delta(self.next_index, &block.kind, delta, out),
+            (_, Some(block)) => block.wait(delta),
+            (_, None) => {}
+        }
+    }
+
+    fn close(&mut self, number: u32, out: &mut Vec<u8>) {
+        if let Some(block) = self.blocks.iter_mut().find(|block| block.number == number) {
+            block.closed = true;
+        }
+        while self.blocks.front().is_some_and(|block| block.closed) {
+            self.write_stop(out);
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        self.start(None, None, out);
+        while !self.blocks.is_empty() {
+            self.write_stop(out);
+        }
+        let stop_reason = response::stop_reason(self.reason.as_ref(), self.calls);
+        let delta = json!({
+            "type": "message_delta",
+            "delta": { "stop_reason": stop_reason, "stop_sequence": null },
+            "usage": usage::write(&self.usage),
+        });
+        write("message_delta", &delta, out);
+        write("message_stop", &json!({ "type": "message_stop" }), out);
+        self.done = true;
+    }
+
+    /// Opens the first block and says what waited for it.
+    fn write_start(&self, out: &mut Vec<u8>) {
+        let Some(block) = self.blocks.front() else { return };
+        let content = match &block.kind {
+            BlockKind::Text | BlockKind::Refusal => json!({ "type": "text", "text": "" }),
+            BlockKind::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
+            BlockKind::RedactedThinking(data) => json!({ "type": "redacted_thinking", "data": data }),
+            BlockKind::ToolCall { id, name } => {
+                json!({ "type": "tool_use", "id": blocks::valid_id(id), "name": name, "input": {} })
+            }
+        };
+        let start =
+            json!({ "type": "content_block_start", "index": self.next_index, "content_block": content });
+        write("content_block_start", &start, out);
+        for delta in &block.waiting {
+            write_delta(self.next_index, &block.kind, delta, out);
+        }
+    }
+
+    /// Closes the first block and opens the next.
+    fn write_stop(&mut self, out: &mut Vec<u8>) {
+        write("content_block_stop", &json!({ "type": "content_block_stop", "index": self.next_index }), out);
+        self.blocks.pop_front();
+        self.next_index = self.next_index.saturating_add(1);
+        self.write_start(out);
+    }
+}
+
+impl Block {
+    /// Keeps a piece until the block's turn, joined with the piece before it.
+    fn wait(&mut self, delta: &Delta) {
+        match (self.waiting.last_mut(), delta) {
+            (Some(Delta::Text(before)), Delta::Text(piece))
+            | (Some(Delta::Arguments(before)), Delta::Arguments(piece))
+            | (Some(Delta::Signature(before)), Delta::Signature(piece)) => before.push_str(piece),
+            _ => self.waiting.push(delta.clone()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Grown<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    index: u32,
+    delta: Piece<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Piece<'a> {
+    TextDelta { text: &'a str },
+    ThinkingDelta { thinking: &'a str },
+    SignatureDelta { signature: &'a str },
+    InputJsonDelta { partial_json: &'a str },
+}
+
+fn write_delta(index: u32, kind: &BlockKind, delta: &Delta, out: &mut Vec<u8>) {
+    let delta = match delta {
+        Delta::Text(thinking) if *kind == BlockKind::Thinking => Piece::ThinkingDelta { thinking },
+        Delta::Text(text) => Piece::TextDelta { text },
+        Delta::Signature(signature) => Piece::SignatureDelta { signature },
+        Delta::Arguments(partial_json) => Piece::InputJsonDelta { partial_json },
+    };
+    write("content_block_delta", &Grown { kind: "content_block_delta", index, delta }, out);
+}
+
+fn write(event: &str, data: &impl Serialize, out: &mut Vec<u8>) {
+    sse::write(Some(event), &bytes_of(data), out);
+}

@@ -1,0 +1,311 @@
+//! Requests of the scoring server: what is asked goes to `inputs`, everything else to `params`.
+
+use crate::canonical::{
+    ChatRequest, Class, CompletionRequest, Content, EmbeddingInput, EmbeddingRequest, Encoding, Extras,
+    Failure, Losses, MaxTokens, Message, Part, Prompt, RawJson, Role, Sampling, Scale, Temperature,
+};
+use crate::dialect::ModelTraits;
+use crate::object::{Fields, Misread, Object, raw_of};
+
+/// Writes a chat: the content of its only message, whatever its role.
+pub(super) fn encode_chat(
+    request: &ChatRequest,
+    model: &ModelTraits,
+    losses: &mut Losses,
+) -> Result<Vec<u8>, Failure> {
+    let [message] = request.messages.as_slice() else {
+        let message = format!(
+            "MLflow chat models are only capable of processing a single query at a time. The request submitted \
+             consists of {} queries.",
+            request.messages.len()
+        );
+        let refused = Failure::new(Class::RefusedParameter(422), message);
+        return Err(Failure { param: Some("messages".to_owned()), ..refused });
+    };
+    lose_chat(request, message, losses);
+    let mut params = params_of(&request.sampling, request.stream, model);
+    params.set_some("user", request.user.as_ref());
+    params.set_some("model", request.model.as_ref());
+    add_extras(&mut params, &request.extras, losses);
+    Ok(body(raw_of([message.content.joined_text()]), params))
+}
+
+/// Records what a served model is not told of a chat.
+fn lose_chat(request: &ChatRequest, message: &Message, losses: &mut Losses) {
+    let mut lose = |lost: bool, path: &str| {
+        if lost {
+            losses.add(path, "a served model gets one text and its parameters");
+        }
+    };
+    lose(message.role == Role::Assistant, "messages[0].role");
+    lose(message.name.is_some(), "messages[0].name");
+    lose(!message.tool_calls.is_empty(), "messages[0].tool_calls");
+    lose(message.tool_call_id.is_some(), "messages[0].tool_call_id");
+    lose(message.refusal.is_some(), "messages[0].refusal");
+    for (name, _) in &message.extras {
+        lose(true, &format!("messages[0].{name}"));
+    }
+    if let Content::Parts(parts) = &message.content {
+        for (index, part) in parts.iter().enumerate() {
+            lose(!matches!(part, Part::Text { .. }), &format!("messages[0].content[{index}]"));
+        }
+    }
+    lose(!request.tools.is_empty(), "tools");
+    lose(request.tool_choice.is_some(), "tool_choice");
+    lose(request.parallel_tool_calls.is_some(), "parallel_tool_calls");
+    lose(request.response_format.is_some(), "response_format");
+    lose(request.reasoning.is_some(), "reasoning_effort");
+}
+
+/// Writes a completion.
+pub(super) fn encode_completion(
+    request: &CompletionRequest,
+    model: &ModelTraits,
+    losses: &mut Losses,
+) -> Vec<u8> {
+    let inputs = match &request.prompt {
+        Prompt::Text(prompt) => raw_of([prompt]),
+        Prompt::Raw(list) => list.clone(),
+    };
+    let mut params = params_of(&request.sampling, request.stream, model);
+    params.set_some("user", request.user.as_ref());
+    params.set_some("model", request.model.as_ref());
+    add_extras(&mut params, &request.extras, losses);
+    body(inputs, params)
+}
+
+/// Writes a request for embeddings.
+pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Vec<u8> {
+    let inputs = match &request.input {
+        EmbeddingInput::Text(text) => raw_of([text]),
+        EmbeddingInput::Texts(texts) => raw_of(texts),
+        EmbeddingInput::Tokens(tokens) => tokens.clone(),
+    };
+    let mut params = Object::default();
+    params.set_some("dimensions", request.dimensions);
+    if request.encoding == Some(Encoding::Base64) {
+        losses.add("encoding_format", "a served model answers with numbers");
+    }
+    params.set_some("user", request.user.as_ref());
+    params.set_some("model", request.model.as_ref());
+    add_extras(&mut params, &request.extras, losses);
+    body(inputs, params)
+}
+
+fn body(inputs: RawJson, params: Object) -> Vec<u8> {
+    let mut body = Object::default();
+    body.set_raw("inputs", inputs);
+    if !params.is_empty() {
+        body.set("params", params);
+    }
+    body.into_body()
+}
+
+/// The parameters in MLflow's order and, for the count, in the word of the caller's surface.
+fn params_of(sampling: &Sampling, stream: Option<bool>, model: &ModelTraits) -> Object {
+    let mut params = Object::default();
+    let temperature = sampling.temperature.filter(|temperature| temperature.given || !model.reasoning);
+    params.set_some("temperature", temperature.map(|temperature| temperature.for_max(None)));
+    params.set_some(if model.count_name.is_empty() { "n" } else { model.count_name }, sampling.n);
+    params.set_some("stop", sampling.stop.as_ref());
+    params.set_some("max_tokens", sampling.max_tokens.map(|max| max.value));
+    params.set_some("stream", stream);
+    params.set_some("top_p", sampling.top_p);
+    params.set_some("top_k", sampling.top_k);
+    params.set_some("frequency_penalty", sampling.frequency_penalty);
+    params.set_some("presence_penalty", sampling.presence_penalty);
+    params.set_some("seed", sampling.seed);
+    params
+}
+
+fn add_extras(params: &mut Object, extras: &Extras, losses: &mut Losses) {
+    for (name, value) in &extras.fields {
+        if extras.for_provider {
+            params.set_raw(name, value.clone());
+        } else {
+            losses.add(name.as_str(), "a served model gets only the parameters that it knows");
+        }
+    }
+}
+
+/// Reads a client's chat: one user message.
+pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Misread> {
+    let asked = Asked::of_body(body)?;
+    let texts = asked.texts()?;
+    let [text] = texts.as_slice() else {
+        return Err(Misread { path: "inputs".to_owned(), expected: "must be a list of one string" });
+    };
+    Ok(ChatRequest {
+        model: asked.model,
+        messages: vec![Message::text(Role::User, text.as_str())],
+        sampling: asked.sampling,
+        stream: asked.stream,
+        user: asked.user,
+        extras: asked.extras,
+        ..ChatRequest::default()
+    })
+}
+
+/// Reads a client's completion.
+pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Misread> {
+    let asked = Asked::of_body(body)?;
+    let prompt = match <[String; 1]>::try_from(asked.texts()?) {
+        Ok([text]) => Prompt::Text(text),
+        Err(_) => Prompt::Raw(asked.inputs),
+    };
+    Ok(CompletionRequest {
+        model: asked.model,
+        prompt,
+        sampling: asked.sampling,
+        stream: asked.stream,
+        stream_usage: false,
+        user: asked.user,
+        extras: asked.extras,
+    })
+}
+
+/// Reads a client's request for embeddings.
+pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingRequest, Misread> {
+    let asked = Asked::of_body(body)?;
+    Ok(EmbeddingRequest {
+        model: asked.model.clone(),
+        input: EmbeddingInput::Texts(asked.texts()?),
+        dimensions: asked.dimensions,
+        encoding: None,
+        user: asked.user,
+        extras: asked.extras,
+    })
+}
+
+/// What a client asks of a served model.
+struct Asked {
+    inputs: RawJson,
+    model: Option<String>,
+    sampling: Sampling,
+    stream: Option<bool>,
+    user: Option<String>,
+    dimensions: Option<u64>,
+    extras: Extras,
+}
+
+impl Asked {
+    fn of_body(body: &[u8]) -> Result<Self, Misread> {
+        let mut fields = Fields::of_body(body)?;
+        let Some(inputs) = fields.raw("inputs") else {
+            return Err(Misread { path: "inputs".to_owned(), expected: "must be a list of strings" });
+        };
+        let params = fields.object("params")?;
+        let none = Self {
+            inputs: inputs.to_owned(),
+            model: None,
+            sampling: Sampling::default(),
+            stream: None,
+            user: None,
+            dimensions: None,
+            extras: Extras::default(),
+        };
+        params.map_or(Ok(none), |params| Self::with_params(inputs.to_owned(), params))
+    }
+
+    fn with_params(inputs: RawJson, mut params: Fields<'_>) -> Result<Self, Misread> {
+        let temperature: Option<f64> = params.take("temperature")?;
+        let max_tokens: Option<u64> = params.take("max_tokens")?;
+        let n = params.take("n")?;
+        let candidates = params.take("candidate_count")?;
+        let sampling = Sampling {
+            temperature: temperature.map(|value| Temperature { value, scale: Scale::Absolute, given: true }),
+            top_p: params.take("top_p")?,
+            top_k: params.take("top_k")?,
+            n: n.or(candidates),
+            stop: params.take("stop")?,
+            max_tokens: max_tokens.map(|value| MaxTokens { value, completion: false }),
+            frequency_penalty: params.take("frequency_penalty")?,
+            presence_penalty: params.take("presence_penalty")?,
+            seed: params.take("seed")?,
+        };
+        Ok(Self {
+            inputs,
+            model: params.take("model")?,
+            sampling,
+            stream: params.take("stream")?,
+            user: params.take("user")?,
+            dimensions: params.take("dimensions")?,
+            extras: Extras { fields: params.rest(), for_provider: true },
+        })
+    }
+
+    fn texts(&self) -> Result<Vec<String>, Misread> {
+        serde_json::from_str(self.inputs.get())
+            .map_err(|_| Misread { path: "inputs".to_owned(), expected: "must be a list of strings" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn json_of(body: &[u8]) -> Value {
+        serde_json::from_slice(body).expect("JSON")
+    }
+
+    fn request() -> CompletionRequest {
+        CompletionRequest {
+            prompt: Prompt::Text("q".to_owned()),
+            sampling: Sampling {
+                temperature: Some(Temperature { value: 0.5, scale: Scale::OfRange(1.0), given: true }),
+                n: Some(1),
+                ..Sampling::default()
+            },
+            ..CompletionRequest::default()
+        }
+    }
+
+    #[test]
+    fn params_carry_the_clients_own_number_and_word_for_the_count() {
+        let traits =
+            |count_name| ModelTraits { count_name, temperature_max: Some(9.0), ..ModelTraits::default() };
+        let mut losses = Losses::default();
+        let classic = encode_completion(&request(), &traits("candidate_count"), &mut losses);
+        let wanted = json!({"inputs": ["q"], "params": {"temperature": 0.5, "candidate_count": 1}});
+        assert_eq!(json_of(&classic), wanted);
+        let newer = encode_completion(&request(), &traits(""), &mut losses);
+        assert_eq!(json_of(&newer)["params"], json!({"temperature": 0.5, "n": 1}));
+        assert!(losses.is_empty());
+    }
+
+    #[test]
+    fn a_model_that_the_client_names_is_a_parameter() {
+        let asked = CompletionRequest { model: Some("m".to_owned()), ..request() };
+        let body = encode_completion(&asked, &ModelTraits::default(), &mut Losses::default());
+        assert_eq!(json_of(&body)["params"]["model"], "m");
+    }
+
+    #[test]
+    fn embeddings_without_parameters_have_no_params() {
+        let asked = decode_embedding(br#"{"inputs":["a","b"]}"#).expect("texts");
+        let body = encode_embedding(&asked, &mut Losses::default());
+        assert_eq!(body, br#"{"inputs":["a","b"]}"#);
+    }
+
+    #[test]
+    fn a_chat_of_two_messages_is_refused_in_mlflows_words() {
+        let messages = vec![Message::text(Role::System, "s"), Message::text(Role::User, "u")];
+        let chat = ChatRequest { messages, ..ChatRequest::default() };
+        let failure =
+            encode_chat(&chat, &ModelTraits::default(), &mut Losses::default()).expect_err("two messages");
+        assert_eq!(failure.class.status(), 422);
+        assert!(failure.message.ends_with("consists of 2 queries."));
+    }
+
+    #[test]
+    fn a_request_survives_the_way_in_and_out() {
+        let body = br#"{"inputs":["q"],"params":{"temperature":0.5,"n":2,"stop":["X"],"max_tokens":9,"seed":-1,"model":"m","foo":{"a":1.50}}}"#;
+        let mut losses = Losses::default();
+        let asked = decode_completion(body).expect("a request");
+        assert_eq!(encode_completion(&asked, &ModelTraits::default(), &mut losses), body);
+        let chat = decode_chat(body).expect("a request");
+        assert_eq!(encode_chat(&chat, &ModelTraits::default(), &mut losses).expect("one message"), body);
+        assert!(losses.is_empty());
+    }
+}
