@@ -1,0 +1,4 @@
+//! What the gateway answers itself.
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -1,0 +1,60 @@
+//! Small snapshots for unit tests.
+
+use crate::snapshot::Snapshot;
+use lockgate_config::{Config, Limit, Route, Server, Service, Share, Style, Target, Timeouts};
+use lockgate_dialects::canonical::Operation;
+use serde_json::Map;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A route to OpenAI's gpt-4.
+pub(crate) fn route(name: &str, style: Style, operation: Operation) -> Route {
+    to(name, style, operation, &target("openai", Some("gpt-4")))
+}
+
+/// A route to `target`.
+pub(crate) fn to(name: &str, style: Style, operation: Operation, target: &Arc<Target>) -> Route {
+    Route {
+        name: name.to_owned(),
+        style,
+        operation,
+        targets: vec![Share { target: target.clone(), weight: 100 }],
+        limit: None,
+        defaults: Map::new(),
+        forced: Map::new(),
+        timeouts: Timeouts::default(),
+    }
+}
+
+/// A target that cannot be called.
+pub(crate) fn target(provider: &str, model: Option<&str>) -> Arc<Target> {
+    Arc::new(Target {
+        provider: provider.to_owned(),
+        display: provider.to_owned(),
+        model: model.map(str::to_owned),
+        service: Service::Unavailable { reason: "a sample".to_owned() },
+    })
+}
+
+/// Two calls a minute.
+pub(crate) fn limit() -> Limit {
+    Limit {
+        calls: 2,
+        renewal_period: "minute".to_owned(),
+        period: Duration::from_secs(60),
+        key: None,
+        text: "2 per 1 minute".to_owned(),
+    }
+}
+
+/// The generation of these routes.
+pub(crate) fn snapshot(generation: u64, routes: Vec<Route>) -> Snapshot {
+    let config = Config {
+        hash: format!("hash{generation}"),
+        server: Server::default(),
+        routes,
+        warnings: Vec::new(),
+        watched: Vec::new(),
+    };
+    Snapshot::of(config, generation).expect("targets that cannot be called need nothing else")
+}
