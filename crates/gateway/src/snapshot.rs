@@ -11,7 +11,7 @@ use lockgate_dialects::canonical::Operation;
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Everything that a request needs to know of the config, for its whole life.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Snapshot {
     /// In the order of the file.
     pub(crate) routes: Vec<Arc<Route>>,
     by_name: HashMap<String, usize>,
+    /// What `/openapi.json` answers, written when it is first asked for.
+    pub(crate) openapi: OnceLock<Bytes>,
 }
 
 /// What a caller names.
@@ -97,7 +99,7 @@ impl Snapshot {
         let mut built = Targets::default();
         let routes = config.routes.into_iter().map(|route| built.route(route)).collect::<Result<Vec<_>, _>>()?;
         let by_name = routes.iter().enumerate().map(|(at, route)| (route.name.clone(), at)).collect();
-        Ok(Self { generation, hash: config.hash, server: config.server, routes, by_name })
+        Ok(Self { generation, hash: config.hash, server: config.server, routes, by_name, openapi: OnceLock::new() })
     }
 
     /// The route called `name`.
@@ -128,7 +130,12 @@ impl Route {
         &self.targets[0].1
     }
 
-    /// All targets with their weights.
+    /// All targets with their weights, which sum to 100.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (u32, &Arc<Target>)> {
+        self.targets.iter().map(|(weight, target)| (*weight, target))
+    }
+
+    /// All targets.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.targets.iter().map(|(_, target)| target)
     }
