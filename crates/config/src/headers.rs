@@ -1,0 +1,91 @@
+//! The headers of every request to a target.
+
+use crate::catalogue::Provider;
+use crate::check::Check;
+use crate::keys;
+use crate::node::{Content, Node};
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// Names in lower case, with values that are not shown.
+pub(crate) type Headers = Vec<(String, Secret)>;
+
+/// Headers that the connection or the body decides.
+const OURS: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A route's own headers; what is wrong is noted.
+pub(crate) fn extra(check: &Check<'_>, node: Option<&Node>) -> Headers {
+    let Some(node) = node.filter(|node| !matches!(node.content, Content::Null)) else { return Vec::new() };
+    let Some(entries) = node.entries() else {
+        check.notes.wrong_node(node, format!("Input should be a valid dictionary, not {}", node.kind()));
+        return Vec::new();
+    };
+    let mut headers: Headers = Vec::new();
+    for (key, value) in entries {
+        let name = key.label().to_ascii_lowercase();
+        let problem = if !is_token(&name) {
+            Some("this is not the name of a header")
+        } else if OURS.contains(&name.as_str()) {
+            Some("this header is the gateway's own")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            check.notes.mistake(key.span.clone(), problem);
+            continue;
+        }
+        let Some(secret) = keys::literal(check, value) else { continue };
+        if is_value(secret.expose()) {
+            headers.push((name, secret));
+        } else {
+            check.notes.mistake(key.span.clone(), "the value holds a character that no header can carry");
+        }
+    }
+    headers
+}
+
+/// The provider's headers with those of the route over them.
+///
+/// # Errors
+/// Why the target cannot be called: a key holds what no header can carry, which MLflow finds out per call only.
+pub(crate) fn all(provider: &Provider, settings: &Settings<'_>, extra: Headers) -> Result<Headers, String> {
+    let variant = settings.variant.into_iter().flat_map(|variant| &variant.headers);
+    let mut headers: Headers = Vec::new();
+    for (name, template) in provider.headers.iter().chain(variant) {
+        let Some(value) = settings.fill(template) else { continue };
+        if !is_value(&value) {
+            return Err(format!(
+                "The configured '{name}' header holds a character that no header can carry."
+            ));
+        }
+        headers.push((name.to_ascii_lowercase(), Secret::new(value)));
+    }
+    headers.retain(|(name, _)| !extra.iter().any(|(over, _)| over == name));
+    headers.extend(extra);
+    Ok(headers)
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.len() <= 256 && name.bytes().all(token)
+}
+
+/// RFC 9110, section 5.5: no control characters but the tab.
+fn is_value(value: &str) -> bool {
+    value.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f))
+}

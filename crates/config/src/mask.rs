@@ -1,0 +1,128 @@
+//! What of a file's text may be shown: everything but values that may be secret.
+//!
+//! A value is shown when its key is known to hold no secret, and blotted out otherwise: a misspelt key, or a
+//! credential at the wrong place, must not print what stands there.
+
+use crate::node::{Content, Document, Node, Span};
+
+/// Keys whose plain values are shown.
+const SHOWN: &[&str] = &[
+    "name",
+    "route_type",
+    "endpoint_type",
+    "type",
+    "task_type",
+    "routing_strategy",
+    "traffic_percentage",
+    "provider",
+    "api",
+    "calls",
+    "renewal_period",
+    "max_body",
+    "max_header",
+    "max_headers",
+    "max_depth",
+    "header",
+    "body",
+    "keep_alive",
+    "delay",
+    "deadline",
+    "connect",
+    "first_byte",
+    "idle",
+    "total",
+    "openai_api_type",
+    "openai_api_version",
+    "anthropic_version",
+    "ca_bundle",
+    "env",
+    "file",
+    "display",
+    "dialect",
+    "path",
+    "status",
+    "kind",
+    "required",
+];
+
+/// Stretches of the text that are not shown.
+#[derive(Debug, Default)]
+pub(crate) struct Masks {
+    hidden: Vec<Span>,
+}
+
+impl Masks {
+    /// Everything that may be secret in a document.
+    pub(crate) fn of(document: &Document) -> Self {
+        let mut masks = Self::default();
+        if let Some(root) = &document.root {
+            masks.walk(root, false, document);
+        }
+        masks.hidden.sort_by_key(|span| (span.start, span.end));
+        masks.hidden.dedup();
+        masks
+    }
+
+    /// For a text that could not be read: nothing but keys, and values whose key stands before them in the line.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let mut masks = Self::default();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let from = shown_length(line);
+            masks.hidden.push(start + from..start + line.len());
+            start += line.len();
+        }
+        masks
+    }
+
+    /// Whether the byte is hidden.
+    pub(crate) fn covers(&self, at: usize) -> bool {
+        // They do not overlap: each is one scalar.
+        let after = self.hidden.partition_point(|span| span.start <= at);
+        self.hidden[..after].last().is_some_and(|span| span.contains(&at))
+    }
+
+    fn walk(&mut self, node: &Node, shown: bool, document: &Document) {
+        match &node.content {
+            Content::Map(entries) => {
+                for (key, value) in entries {
+                    if !key.text().is_some_and(presentable) {
+                        self.hidden.push(key.span.clone());
+                    }
+                    self.walk(value, key.text().is_some_and(|name| SHOWN.contains(&name)), document);
+                }
+            }
+            Content::List(elements) => {
+                elements.iter().for_each(|element| self.walk(element, shown, document))
+            }
+            _ if shown => {}
+            _ => {
+                self.hidden.push(node.span.clone());
+                if let Some(target) = document.aliases.get(&node.span.start) {
+                    self.hidden.push(target.clone());
+                }
+            }
+        }
+    }
+}
+
+/// How much of a line of an unreadable text can be shown: its first key, and the value when that is known to be plain.
+fn shown_length(line: &str) -> usize {
+    let indent = line.len() - line.trim_start_matches([' ', '\t', '-']).len();
+    let rest = &line[indent..];
+    let word = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
+    let (key, after) = rest.split_at(word);
+    match after.strip_prefix(':') {
+        Some(value) if SHOWN.contains(&key) && !value.contains([':', '{', '[']) => line.len(),
+        Some(_) if word <= 40 => indent + word + 1,
+        _ => indent,
+    }
+}
+
+/// Whether a key can be repeated: what looks unlike a key may be a credential at the wrong place.
+pub(crate) fn presentable(key: &str) -> bool {
+    key.len() <= 40
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '<'))
+        && key.chars().filter(char::is_ascii_digit).count() <= 4
+        && !key.starts_with("sk-")
+}

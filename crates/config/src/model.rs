@@ -1,0 +1,255 @@
+//! What a checked config says: complete, resolved, ready for the gateway to act on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate_dialects::ModelTraits;
+use lockgate_dialects::canonical::Operation;
+use serde_json::{Map, Value};
+
+use crate::mistake::Mistake;
+use crate::refusal::Refusal;
+use crate::secret::Secret;
+
+/// A config that was checked whole.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Twelve hex digits over the text and the contents of every file that it names: what tells one generation from
+    /// another.
+    pub hash: String,
+    /// What holds for the whole server.
+    pub server: Server,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// What is odd, but does not stop a start.
+    pub warnings: Vec<Mistake>,
+    /// Key and certificate files whose change should have the config checked again.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Settings of the whole server.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// What a request may measure.
+    pub limits: Limits,
+    /// How long clients may take.
+    pub timeouts: ListenTimeouts,
+    /// How the server stops.
+    pub drain: Drain,
+    /// How upstreams are reached.
+    pub egress: Egress,
+    /// How long upstreams may take, where a route does not say otherwise.
+    pub upstream: Timeouts,
+}
+
+/// What a request may measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a body, also once decompressed.
+    pub max_body_bytes: usize,
+    /// Bytes of the request line and all headers.
+    pub max_header_bytes: usize,
+    /// Number of headers.
+    pub max_headers: usize,
+    /// Nesting depth of a JSON body.
+    pub max_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_body_bytes: 32 << 20, max_header_bytes: 64 << 10, max_headers: 100, max_depth: 128 }
+    }
+}
+
+/// How long clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenTimeouts {
+    /// To send all headers.
+    pub header: Duration,
+    /// To send the body.
+    pub body: Duration,
+    /// Between two requests of a connection.
+    pub keep_alive: Duration,
+}
+
+impl Default for ListenTimeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}
+
+/// How the server stops after SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long connections are still accepted, while `/ready` already answers 503.
+    pub delay: Duration,
+    /// How long what is in flight may take from then on.
+    pub deadline: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, deadline: Duration::from_secs(30) }
+    }
+}
+
+/// How upstreams are reached.
+#[derive(Debug, Clone, Default)]
+pub struct Egress {
+    /// Certificates in PEM that are trusted besides the public ones.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// Which proxy stands in between.
+    pub proxy: Proxy,
+}
+
+/// Which proxy stands between the gateway and upstreams.
+#[derive(Debug, Clone, Default)]
+pub enum Proxy {
+    /// As `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say.
+    #[default]
+    FromEnvironment,
+    /// None, whatever the environment says.
+    None,
+    /// This one; a secret, since it may hold a password.
+    Url(Secret),
+}
+
+/// How long an upstream may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To accept a connection, TLS included.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// For everything.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(300),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The generation of MLflow's file in which a route is written; it decides what `/gateway/{name}/invocations` speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// Under `routes:` with `route_type` (MLflow 2.5 to 2.8).
+    Classic,
+    /// Under `endpoints:` (MLflow 2.9 and later).
+    Endpoints,
+    /// Under `routes:` with `destinations` (MLflow 3).
+    Traffic,
+}
+
+/// What a caller names.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Unique in the file.
+    pub name: String,
+    /// In which generation of the file it is written.
+    pub style: Style,
+    /// What it is asked to do.
+    pub operation: Operation,
+    /// Who may answer; never empty, and the weights sum to 100.
+    pub targets: Vec<Share>,
+    /// How often it may be called.
+    pub limit: Option<Limit>,
+    /// Parameters for callers that do not send them.
+    pub defaults: Map<String, Value>,
+    /// Parameters that stand whatever the caller sends.
+    pub forced: Map<String, Value>,
+    /// How long the upstream may take.
+    pub timeouts: Timeouts,
+}
+
+/// A target and how much of a route's traffic it gets.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// Who answers.
+    pub target: Arc<Target>,
+    /// Percent of the calls.
+    pub weight: u32,
+}
+
+/// How often each client may call a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls per period.
+    pub calls: u64,
+    /// The period as written, for listings.
+    pub renewal_period: String,
+    /// The period.
+    pub period: Duration,
+    /// MLflow's `key`, which it lists and ignores.
+    pub key: Option<String>,
+    /// The limit as MLflow's 429 says it, such as `2 per 1 minute`.
+    pub text: String,
+}
+
+/// One provider and model that may answer a route.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// MLflow's name of the provider as the API lists it, such as `mlflow-model-serving`.
+    pub provider: String,
+    /// The provider's name in messages, such as `MLflow Model Serving`.
+    pub display: String,
+    /// The model's name at the provider.
+    pub model: Option<String>,
+    /// How it is called.
+    pub service: Service,
+}
+
+/// How a target is called.
+#[derive(Debug, Clone)]
+pub enum Service {
+    /// Over HTTP.
+    Http(HttpService),
+    /// In process, by the scripted provider, with these options.
+    Demo(Map<String, Value>),
+    /// Not at all: a call answers 501 with the reason.
+    Unavailable {
+        /// Why, as a sentence for the caller.
+        reason: String,
+    },
+}
+
+/// A provider over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpService {
+    /// How the route's operation is asked for; `None` when the provider lacks it, which MLflow refuses per call only.
+    pub api: Option<Api>,
+    /// Headers of every request, credentials among them; names in lower case.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// How a provider is asked for an operation.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// What it is asked for: chat also for a completion route on a chat model.
+    pub operation: Operation,
+    /// The name of the dialect it speaks.
+    pub dialect: String,
+    /// The complete URL.
+    pub url: String,
+    /// Whether it can stream.
+    pub streams: bool,
+    /// What the codec must know of the model. `count_name` is empty: it belongs to the caller's surface.
+    pub traits: ModelTraits,
+    /// What MLflow's provider refuses, in MLflow's order; for MLflow surfaces only.
+    pub refuses: Vec<Refusal>,
+    /// A caller's `model` is a parameter like any other.
+    pub allows_model: bool,
+}

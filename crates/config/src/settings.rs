@@ -1,0 +1,213 @@
+//! A route's `config`: the provider's keys, as the provider's catalogue file describes them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::catalogue::{ConfigKey, Kind, Named, Provider, Variant, Variants};
+use crate::check::Check;
+use crate::keys;
+use crate::node::{Content, Node};
+use crate::notes::Note;
+use crate::secret::Secret;
+use crate::suggest::closest;
+use crate::template::fill;
+use crate::written::Entry;
+
+/// What a route's `config` says, defaults included.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    values: BTreeMap<String, Secret>,
+    /// The kind of the provider.
+    pub(crate) variant: Option<&'a Variant>,
+    /// The config as it is, for a provider in this process.
+    pub(crate) raw: Map<String, Value>,
+}
+
+impl Settings<'_> {
+    /// A key's value.
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        self.values.get(key).map(|value| value.expose().to_owned())
+    }
+
+    /// A template with the values in it.
+    pub(crate) fn fill(&self, template: &str) -> Option<String> {
+        fill(template, &|key| self.text(key))
+    }
+}
+
+/// Checks the `config` of a model, whose node is `model`; what is wrong is noted.
+pub(crate) fn check<'a>(
+    check: &Check<'_>,
+    model: &Node,
+    entry: &Entry,
+    named: &Named<'a>,
+) -> Option<Settings<'a>> {
+    let provider = named.provider;
+    let absent = model.get("config").is_none_or(|config| matches!(config.content, Content::Null));
+    if absent && provider.config.values().any(|key| key.required) {
+        let message = format!(
+            "A config must be supplied when setting a provider. The provider entry for {} is incorrect.",
+            named.canonical
+        );
+        check.notes.mistake(entry.model.key.clone(), message);
+        return None;
+    }
+    let (key, config) = match model.entry("config") {
+        Some((key, config)) if !absent => (key, config),
+        _ => return Some(without_config(named)),
+    };
+    if config.entries().is_none() {
+        let message = format!("Input should be a valid dictionary, not {}", config.kind());
+        check.notes.wrong(key.span.clone(), message);
+        return None;
+    }
+    unknown_keys(check, provider, config);
+    let variant = match &provider.variants {
+        Some(variants) => Some(kind(check, variants, named, config)?),
+        None => None,
+    };
+    let mut whole = true;
+    let mut values = defaults(provider, variant);
+    for (name, grammar) in &provider.config {
+        match config.get(name) {
+            None if grammar.required => {
+                check.notes.missing(config, Some(&key.span), name, &[]);
+                whole = false;
+            }
+            None => {}
+            Some(node) => match value(check, name, grammar, node) {
+                Ok(Some(value)) => drop(values.insert(name.clone(), value)),
+                Ok(None) => {}
+                Err(()) => whole = false,
+            },
+        }
+    }
+    whole &= variant.is_none_or(|variant| cross_check(check, variant, key, config));
+    let raw = config.to_json().as_object().cloned().unwrap_or_default();
+    whole.then_some(Settings { values, variant, raw })
+}
+
+fn without_config<'a>(named: &Named<'a>) -> Settings<'a> {
+    let variant = named
+        .provider
+        .variants
+        .as_ref()
+        .and_then(|variants| variants.kinds.get(named.variant.unwrap_or(&variants.default)));
+    Settings { values: defaults(named.provider, variant), variant, raw: Map::new() }
+}
+
+fn defaults(provider: &Provider, variant: Option<&Variant>) -> BTreeMap<String, Secret> {
+    let own = provider.config.iter().filter_map(|(name, key)| Some((name, key.default.as_ref()?)));
+    let of_kind = variant.into_iter().flat_map(|variant| &variant.defaults);
+    own.chain(of_kind).map(|(name, default)| (name.clone(), Secret::new(default.clone()))).collect()
+}
+
+fn unknown_keys(check: &Check<'_>, provider: &Provider, config: &Node) {
+    for (key, value) in config.entries().unwrap_or_default() {
+        let label = key.label();
+        match provider.config.get(&label) {
+            None => {
+                let meant = closest(&label, provider.config.keys().map(String::as_str));
+                check.notes.unknown(key.span.clone(), &label, meant);
+            }
+            Some(grammar) if grammar.kind == Kind::Mapping => {
+                for (key, _) in value.entries().unwrap_or_default() {
+                    let label = key.label();
+                    if !grammar.keys.contains(&label) {
+                        let meant = closest(&label, grammar.keys.iter().map(String::as_str));
+                        check.notes.unknown(key.span.clone(), &label, meant);
+                    }
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Which kind of the provider a config is for.
+fn kind<'a>(
+    check: &Check<'_>,
+    variants: &'a Variants,
+    named: &Named<'_>,
+    config: &Node,
+) -> Option<&'a Variant> {
+    let Some(node) = config.get(&variants.key) else {
+        return variants.kinds.get(named.variant.unwrap_or(&variants.default));
+    };
+    let written = node.text().map(str::to_lowercase);
+    let found = written.as_deref().and_then(|written| variants.kinds.get_key_value(written));
+    let known = variants.kinds.keys().map(String::as_str);
+    let note = match (found, named.variant) {
+        (Some((kind, _)), Some(meant)) if kind != meant => Note::mistake(
+            node.span.clone(),
+            format!("The provider '{}' takes no other '{}' than '{meant}'", named.canonical, variants.key),
+        ),
+        (Some((_, variant)), _) => return Some(variant),
+        (None, _) => {
+            let label = node.label();
+            let hint = match closest(&label, known.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("one of {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            Note::mistake(node.span.clone(), variants.unknown.replace("{value}", &label)).hint(hint)
+        }
+    };
+    check.notes.add(note);
+    None
+}
+
+/// The value of one key: `Ok(None)` when it counts as absent, `Err` when something was noted.
+fn value(check: &Check<'_>, name: &str, grammar: &ConfigKey, node: &Node) -> Result<Option<Secret>, ()> {
+    let wrong = |expected: &str| {
+        check.notes.wrong(node.span.clone(), format!("Input should be {expected}"));
+        Err(())
+    };
+    match (grammar.kind, &node.content) {
+        (Kind::Key, _) => keys::resolve(check, node).map(Some).ok_or(()),
+        (_, Content::Null) if !grammar.required => Ok(None),
+        (Kind::Text, Content::Text(text)) => Ok(Some(Secret::new(text.clone()))),
+        (Kind::Url, Content::Text(url)) => {
+            if !["http://", "https://"].iter().any(|scheme| url.to_ascii_lowercase().starts_with(scheme)) {
+                let message = format!("'{name}' is no http:// or https:// URL; every call will fail");
+                check.notes.warning(node.span.clone(), message);
+            }
+            Ok(Some(Secret::new(url.clone())))
+        }
+        (Kind::Whole, Content::Int(number)) if *number >= 0 => Ok(Some(Secret::new(number.to_string()))),
+        (Kind::Number, Content::Int(_) | Content::Float(_)) => Ok(Some(Secret::new(node.label()))),
+        (Kind::Mapping, Content::Map(_)) => {
+            let text = |key: &String| {
+                node.get(key).is_none_or(|node| matches!(node.content, Content::Text(_) | Content::Null))
+            };
+            match grammar.texts.iter().find(|key| !text(key)) {
+                Some(key) => wrong(&format!("a mapping whose '{key}' is a valid string")),
+                None => Ok(None),
+            }
+        }
+        (Kind::Text | Kind::Url, _) => wrong("a valid string"),
+        (Kind::Whole, _) => wrong("a whole number that is not negative"),
+        (Kind::Number, _) => wrong("a valid number"),
+        (Kind::Mapping, _) => wrong("a valid dictionary"),
+    }
+}
+
+/// Rules between the keys of one kind.
+fn cross_check(check: &Check<'_>, variant: &Variant, key: &Node, config: &Node) -> bool {
+    let present = |name: &str| config.get(name).filter(|node| !matches!(node.content, Content::Null));
+    let mut whole = true;
+    for (name, message) in &variant.refuses {
+        if present(name).is_some()
+            && let Some((key, _)) = config.entry(name)
+        {
+            check.notes.mistake(key.span.clone(), message.clone());
+            whole = false;
+        }
+    }
+    if let Some(name) = variant.requires.iter().find(|name| present(name).is_none()) {
+        let note = Note::mistake(key.span.clone(), variant.missing.clone());
+        check.notes.add(note.hint(format!("`{name}` is missing")));
+        whole = false;
+    }
+    whole
+}

@@ -1,0 +1,182 @@
+//! A route's `model`: which provider answers, and how it is called.
+
+use lockgate_dialects::ModelTraits;
+use lockgate_dialects::canonical::Operation;
+
+use crate::catalogue::{HowTo, Named, Provider, listed};
+use crate::check::Check;
+use crate::headers::{self, Headers};
+use crate::model::{Api, HttpService, Service, Target};
+use crate::node::{Content, Node};
+use crate::notes::Note;
+use crate::refusal::Refusal;
+use crate::settings::{self, Settings};
+use crate::suggest::closest;
+use crate::template::{fill_encoded, join};
+use crate::values::Plain;
+use crate::written::{ApiChoice, Entry, Model};
+
+/// Checks the model of an entry, whose node is `node`; what is wrong is noted.
+pub(crate) fn check(
+    check: &Check<'_>,
+    node: &Node,
+    entry: &Entry,
+    operation: Option<Operation>,
+) -> Option<Target> {
+    let extra = headers::extra(check, node.get("headers"));
+    let Some(written) = &entry.model.value else {
+        if !entry.model.written {
+            check.notes.missing(node, None, "model", &[]);
+        }
+        return None;
+    };
+    let node = node.get("model")?;
+    let named = provider(check, node, entry, written)?;
+    let settings = settings::check(check, node, entry, &named);
+    let model = written.name.value.clone().flatten();
+    if let Some(operation) = operation {
+        model_name(check, entry, named.provider, operation, model.as_deref());
+    }
+    let choice = written.api.value.flatten();
+    let service = service(named.provider, &settings?, operation?, model.as_deref(), choice, extra);
+    let display = named.provider.display.as_ref().unwrap_or(&named.provider.name).clone();
+    Some(Target { provider: named.canonical.to_owned(), display, model, service })
+}
+
+/// The provider that the model names.
+fn provider<'a>(check: &Check<'a>, node: &Node, entry: &Entry, written: &Model) -> Option<Named<'a>> {
+    let Some(value) = &written.provider.value else {
+        if node.get("config").is_some_and(|config| !matches!(config.content, Content::Null)) {
+            let message = "A provider must be provided for each gateway route.";
+            check.notes.mistake(entry.model.key.clone(), message);
+        } else {
+            check.notes.missing(node, Some(&entry.model.key), "provider", &[]);
+        }
+        return None;
+    };
+    let (Plain::Text(label) | Plain::Other(label)) = value;
+    let named = match value {
+        Plain::Text(name) => check.catalogue.find(name),
+        Plain::Other(_) => None,
+    };
+    if named.is_none() {
+        let note =
+            Note::mistake(written.provider.span.clone(), format!("The provider '{label}' is not supported."));
+        check.notes.add(match closest(label, check.catalogue.names()) {
+            Some(meant) => note.hint(format!("did you mean `{meant}`?")),
+            None => note,
+        });
+    }
+    named
+}
+
+/// Notes a model name that the provider's routes cannot have.
+fn model_name(
+    check: &Check<'_>,
+    entry: &Entry,
+    provider: &Provider,
+    operation: Operation,
+    name: Option<&str>,
+) {
+    let Some(model) = &entry.model.value else { return };
+    for rule in &provider.model_names {
+        let concerned = rule.operation.as_deref().is_none_or(|word| word == operation.mlflow_word());
+        let fits = |name: &str| {
+            let name = if rule.ignore_case { name.to_lowercase() } else { name.to_owned() };
+            listed(&rule.only, &name)
+        };
+        if concerned && !name.is_some_and(fits) {
+            let at = if model.name.written { &model.name.span } else { &entry.model.key };
+            check.notes.mistake(at.clone(), rule.message.replace("{value}", name.unwrap_or("None")));
+        }
+    }
+}
+
+/// How the target is called.
+fn service(
+    provider: &Provider,
+    settings: &Settings<'_>,
+    operation: Operation,
+    model: Option<&str>,
+    choice: Option<ApiChoice>,
+    extra: Headers,
+) -> Service {
+    if let Some(reason) = &provider.unavailable {
+        return Service::Unavailable { reason: reason.clone() };
+    }
+    if provider.in_process {
+        return Service::Demo(settings.raw.clone());
+    }
+    match headers::all(provider, settings, extra) {
+        Ok(headers) => {
+            Service::Http(HttpService { api: api(provider, settings, operation, model, choice), headers })
+        }
+        Err(reason) => Service::Unavailable { reason },
+    }
+}
+
+/// How the provider is asked for the operation, if it has it.
+fn api(
+    provider: &Provider,
+    settings: &Settings<'_>,
+    operation: Operation,
+    model: Option<&str>,
+    choice: Option<ApiChoice>,
+) -> Option<Api> {
+    let (asked, how, refuses) = ask(provider, operation, model, choice)?;
+    let variant = settings.variant;
+    let value = |key: &str| match key {
+        "model" => model.map(str::to_owned),
+        _ => settings.text(key),
+    };
+    let base = provider.base.as_deref().and_then(|base| settings.fill(base)).unwrap_or_default();
+    let prefix = variant.and_then(|variant| variant.prefix.as_deref()).or(provider.prefix.as_deref());
+    let prefix = prefix.and_then(|prefix| fill_encoded(prefix, &value)).unwrap_or_default();
+    let path = fill_encoded(&how.path, &value).unwrap_or_default();
+    let query = provider.query.as_deref().and_then(|query| fill_encoded(query, &value));
+    let name = model.unwrap_or_default();
+    let most =
+        provider.models.max_output_tokens.iter().find(|most| listed(std::slice::from_ref(&most.model), name));
+    Some(Api {
+        operation: asked,
+        dialect: how.dialect.clone(),
+        url: join(&base, &[&prefix, &path], query.as_deref()),
+        streams: how.streams,
+        traits: ModelTraits {
+            model: model.map(str::to_owned),
+            model_in_url: how.model_in_url || variant.is_some_and(|variant| variant.model_in_url),
+            temperature_max: provider.temperature.max,
+            reasoning: listed(&provider.models.reasoning, name),
+            max_output_tokens: most.map(|most| most.tokens),
+            count_name: "",
+        },
+        refuses: refuses.to_vec(),
+        allows_model: provider.allows_model,
+    })
+}
+
+/// Which of the provider's operations a route's operation asks. A completion route on a chat model asks chat, and
+/// keeps the refusals of completions.
+fn ask<'a>(
+    provider: &'a Provider,
+    operation: Operation,
+    model: Option<&str>,
+    choice: Option<ApiChoice>,
+) -> Option<(Operation, &'a HowTo, &'a [Refusal])> {
+    let own = provider.operations.of(operation);
+    if operation != Operation::Complete {
+        return own.map(|how| (operation, how, how.refuses.as_slice()));
+    }
+    let chat = provider.operations.of(Operation::Chat);
+    let completion_model = match (choice, &provider.models.completion) {
+        (Some(choice), _) => choice == ApiChoice::Completions,
+        (None, Some(models)) => model.is_some_and(|model| listed(models, model)),
+        (None, None) => true,
+    };
+    match (own, chat) {
+        (Some(own), Some(chat)) if !completion_model => Some((Operation::Chat, chat, &own.refuses)),
+        (Some(own), _) => Some((operation, own, &own.refuses)),
+        (None, Some(chat)) => Some((Operation::Chat, chat, &chat.refuses)),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,78 @@
+//! Texts with config keys in braces, and the URLs that are put together from them.
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What may not stand in a path segment or query value; RFC 3986's unreserved characters may.
+const REST: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What may not stand in a URL at all; the structure that was written stays.
+const NEVER: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Replaces every `{key}`; `None` when a key has no value or a brace is not closed.
+pub(crate) fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (key, after) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(&value(key)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Some(filled)
+}
+
+/// Fills a part of a URL; values are encoded.
+pub(crate) fn fill_encoded(template: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    fill(template, &|key| value(key).map(|value| utf8_percent_encode(&value, REST).to_string()))
+}
+
+/// Joins a base and paths with exactly one slash each; queries stand at the end, the base's first.
+pub(crate) fn join(base: &str, paths: &[&str], query: Option<&str>) -> String {
+    let base = base.split('#').next().unwrap_or_default();
+    let (base, base_query) = base.split_once('?').map_or((base, None), |(base, query)| (base, Some(query)));
+    let mut url = base.trim_end_matches('/').to_owned();
+    for path in paths.iter().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty()) {
+        url.push('/');
+        url.push_str(path);
+    }
+    let queries: Vec<_> =
+        [base_query, query].into_iter().flatten().filter(|query| !query.is_empty()).collect();
+    if !queries.is_empty() {
+        url.push('?');
+        url.push_str(&queries.join("&"));
+    }
+    utf8_percent_encode(&url, NEVER).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_one_slash_between_its_parts_and_its_query_at_the_end() {
+        assert_eq!(join("http://h/v1", &["chat/completions"], None), "http://h/v1/chat/completions");
+        assert_eq!(join("http://h/v1/", &["/chat/completions"], None), "http://h/v1/chat/completions");
+        assert_eq!(join("http://h/v1?t=a b", &["embeddings"], None), "http://h/v1/embeddings?t=a%20b");
+        assert_eq!(join("http://h?t=1#top", &["", "p"], Some("v=2")), "http://h/p?t=1&v=2");
+        assert_eq!(join("", &["p"], None), "/p");
+    }
+
+    #[test]
+    fn a_template_without_all_of_its_values_is_left_out() {
+        let value = |key: &str| (key == "key").then(|| "a/b".to_owned());
+        assert_eq!(fill("Bearer {key}", &value).as_deref(), Some("Bearer a/b"));
+        assert_eq!(fill("{other}", &value), None);
+        assert_eq!(fill("{key", &value), None);
+        assert_eq!(fill_encoded("x/{key}", &value).as_deref(), Some("x/a%2Fb"));
+    }
+}

@@ -1,0 +1,267 @@
+//! The file as it is written: MLflow's keys and, beside them, ours. The JSON Schema is made from these types.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use crate::catalogue::Provider;
+use crate::read::At;
+use crate::values::{Duration, KeyForm, Plain, Size, Whole};
+
+/// A lockgate config: an MLflow gateway file of any generation, with lockgate's own keys beside MLflow's.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(title = "lockgate config", deny_unknown_fields)]
+pub(crate) struct File {
+    /// MLflow 2.5 to 2.8: the routes. Beside `endpoints` in an MLflow 3 file: routes that split their traffic.
+    #[schemars(with = "Vec<AnyRoute>")]
+    pub(crate) routes: At<IgnoredAny>,
+    /// MLflow 2.9 and later: the endpoints, each served as a route.
+    #[schemars(with = "Vec<Entry>")]
+    pub(crate) endpoints: At<IgnoredAny>,
+    /// Settings of the whole server.
+    #[schemars(with = "Server")]
+    pub(crate) server: At<Option<Server>>,
+    /// Providers of your own, each in the grammar of a catalogue file.
+    #[schemars(with = "Vec<Provider>")]
+    pub(crate) providers: At<Option<Vec<At<Provider>>>>,
+    /// Parameters for callers that do not send them, on every route of an operation.
+    #[schemars(with = "Defaults")]
+    pub(crate) defaults: At<Option<Defaults>>,
+}
+
+/// An element of `routes`.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read element by element; the schema needs the choice")]
+pub(crate) enum AnyRoute {
+    Traffic(Traffic),
+    Route(Entry),
+}
+
+/// A route (`routes`) or an endpoint (`endpoints`).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// The name that callers use: letters, digits, `_`, `-` and `.`.
+    #[schemars(required)]
+    pub(crate) name: At<Plain>,
+    /// What it does, under `routes`: `llm/v1/chat`, `llm/v1/completions` or `llm/v1/embeddings`.
+    #[schemars(with = "RouteType")]
+    pub(crate) route_type: At<Plain>,
+    /// What it does, under `endpoints`: `llm/v1/chat`, `llm/v1/completions` or `llm/v1/embeddings`.
+    #[schemars(with = "RouteType")]
+    pub(crate) endpoint_type: At<Plain>,
+    /// Who answers.
+    #[schemars(required)]
+    pub(crate) model: At<Model>,
+    /// How often each client may call it.
+    pub(crate) limit: At<Option<Limit>>,
+    /// Parameters for callers that do not send them.
+    pub(crate) defaults: At<Option<Map<String, Value>>>,
+    /// Parameters that stand whatever the caller sends.
+    pub(crate) forced: At<Option<Map<String, Value>>>,
+    /// How long the upstream may take.
+    pub(crate) timeouts: At<Option<Timeouts>>,
+    /// Static headers that are sent upstream besides the provider's own.
+    #[schemars(with = "Option<BTreeMap<String, KeyForm>>")]
+    pub(crate) headers: At<IgnoredAny>,
+}
+
+/// A route type, exactly as MLflow writes it.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "read as text for MLflow's own message; the schema needs the words")]
+pub(crate) enum RouteType {
+    #[serde(rename = "llm/v1/chat")]
+    Chat,
+    #[serde(rename = "llm/v1/completions")]
+    Completions,
+    #[serde(rename = "llm/v1/embeddings")]
+    Embeddings,
+}
+
+/// Who answers a route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// The provider's name.
+    #[schemars(required)]
+    pub(crate) provider: At<Plain>,
+    /// The model's name at the provider.
+    pub(crate) name: At<Option<String>>,
+    /// The provider's keys, such as `openai_api_key`.
+    #[schemars(with = "Map<String, Value>")]
+    pub(crate) config: At<IgnoredAny>,
+    /// Which API a completion route asks, where the model's name does not tell.
+    pub(crate) api: At<Option<ApiChoice>>,
+}
+
+/// Which API a completion route asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ApiChoice {
+    /// The chat API, with the prompt as a message.
+    Chat,
+    /// The completion API.
+    Completions,
+}
+
+/// How often each client may call a route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Limit {
+    /// Calls per period.
+    #[schemars(required)]
+    pub(crate) calls: At<Whole>,
+    /// The period, such as `minute` or `5 minutes`.
+    #[schemars(required)]
+    pub(crate) renewal_period: At<String>,
+    /// Listed, as MLflow does; the client's address is what counts.
+    pub(crate) key: At<Option<String>>,
+}
+
+/// A route of MLflow 3 that splits its traffic.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Traffic {
+    /// The name that callers use.
+    #[schemars(required)]
+    pub(crate) name: At<Plain>,
+    /// What it does; its destinations do the same.
+    #[schemars(required, with = "RouteType")]
+    pub(crate) task_type: At<Plain>,
+    /// The endpoints that answer.
+    #[schemars(required)]
+    pub(crate) destinations: At<Vec<At<Destination>>>,
+    /// How they are chosen.
+    pub(crate) routing_strategy: At<Strategy>,
+    /// Parameters for callers that do not send them.
+    pub(crate) defaults: At<Option<Map<String, Value>>>,
+    /// Parameters that stand whatever the caller sends.
+    pub(crate) forced: At<Option<Map<String, Value>>>,
+    /// How long the upstream may take.
+    pub(crate) timeouts: At<Option<Timeouts>>,
+}
+
+/// An endpoint's share of a route's traffic.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Destination {
+    /// The endpoint's name.
+    #[schemars(required)]
+    pub(crate) name: At<String>,
+    /// Its percentage; those of a route sum to 100.
+    #[schemars(required)]
+    pub(crate) traffic_percentage: At<Whole>,
+}
+
+/// How a route chooses among its destinations.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(crate) enum Strategy {
+    /// By chance, weighted by percentage.
+    #[serde(rename = "TRAFFIC_SPLIT")]
+    TrafficSplit,
+}
+
+/// Parameters for callers that do not send them, on every route of an operation; a route's own stand over them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Defaults {
+    /// For chat routes.
+    pub(crate) chat: At<Option<Map<String, Value>>>,
+    /// For completion routes.
+    pub(crate) completions: At<Option<Map<String, Value>>>,
+    /// For embedding routes.
+    pub(crate) embeddings: At<Option<Map<String, Value>>>,
+}
+
+/// Settings of the whole server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// What a request may measure.
+    pub(crate) limits: At<Option<Limits>>,
+    /// How long clients may take.
+    pub(crate) timeouts: At<Option<ListenTimeouts>>,
+    /// How the server stops.
+    pub(crate) drain: At<Option<Drain>>,
+    /// How upstreams are reached.
+    pub(crate) egress: At<Option<Egress>>,
+    /// How long upstreams may take, where a route does not say otherwise.
+    pub(crate) upstream: At<Option<Timeouts>>,
+}
+
+/// What a request may measure.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// The longest body, also once decompressed; 32MiB.
+    pub(crate) max_body: At<Size>,
+    /// The longest request line and headers together; 64KiB.
+    pub(crate) max_header: At<Size>,
+    /// The most headers; 100.
+    pub(crate) max_headers: At<Whole>,
+    /// The deepest nesting of a JSON body; 128.
+    pub(crate) max_depth: At<Whole>,
+}
+
+/// How long clients may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ListenTimeouts {
+    /// To send all headers; 10s.
+    pub(crate) header: At<Duration>,
+    /// To send the body; 60s.
+    pub(crate) body: At<Duration>,
+    /// Between two requests of a connection; 75s.
+    pub(crate) keep_alive: At<Duration>,
+}
+
+/// How the server stops after SIGTERM.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Drain {
+    /// How long connections are still accepted while `/ready` already answers 503; 0s.
+    pub(crate) delay: At<Duration>,
+    /// How long what is in flight may take from then on; 30s.
+    pub(crate) deadline: At<Duration>,
+}
+
+/// How upstreams are reached.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Egress {
+    /// The path of a PEM file with certificates that are trusted besides the public ones.
+    pub(crate) ca_bundle: At<Option<String>>,
+    /// `environment` (`HTTPS_PROXY` and `NO_PROXY`, the default), `none`, or a proxy's URL.
+    pub(crate) proxy: At<Option<String>>,
+}
+
+/// How long an upstream may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Timeouts {
+    /// To accept a connection, TLS included; 10s.
+    pub(crate) connect: At<Duration>,
+    /// From the request to the first byte of the answer; 300s.
+    pub(crate) first_byte: At<Duration>,
+    /// Between two pieces of an answer; 60s.
+    pub(crate) idle: At<Duration>,
+    /// For everything; 300s, or what MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS says.
+    pub(crate) total: At<Duration>,
+}
