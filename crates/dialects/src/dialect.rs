@@ -205,6 +205,7 @@ pub trait EmbeddingCodec: Sync {
 
 /// Every dialect, in the order of the documentation.
 static DIALECTS: &[&dyn Dialect] = &[
+    &crate::openai_chat::OpenAiChat,
     &crate::mlflow_routes::MlflowRoutes,
     &crate::anthropic_messages::AnthropicMessages,
     &crate::anthropic_complete::AnthropicComplete,

@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod framing;
+pub mod openai_chat;
 pub mod mlflow_contract;
 pub mod raw;
 pub mod stream;
@@ -19,6 +20,5 @@ mod anthropic;
 mod whole_meter;
 mod object;
 mod mlflow_routes;
-mod mlflow_endpoints;
 
 pub use dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names};

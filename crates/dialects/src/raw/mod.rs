@@ -3,10 +3,12 @@
 mod object;
 mod patch;
 mod scan;
+mod tap;
 mod write;
 
 pub use object::{Mismatch, Object, Read, element, text};
 pub use patch::{Edit, patch, splice};
+pub use tap::FieldTap;
 pub use write::{ArrayWriter, ObjectWriter, to_raw, write_json};
 
 use crate::canonical::{Class, Failure};

@@ -66,6 +66,14 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// Writes the fields of `object`; nothing when it is no object.
+    pub fn merge(&mut self, object: &RawValue) -> &mut Self {
+        if let Ok(object) = super::Object::of(object) {
+            self.raws(&object.rest());
+        }
+        self
+    }
+
     /// Closes the object.
     pub fn end(self) {
         self.out.push(b'}');

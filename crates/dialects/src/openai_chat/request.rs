@@ -1,0 +1,144 @@
+//! Requests for chat.
+
+use super::{Body, message, sampling, tools};
+use crate::ModelTraits;
+use crate::canonical::{ChatRequest, Extras, Failure, Losses, Reasoning};
+use crate::raw::{ArrayWriter, Mismatch, Object, Read};
+
+/// The request that an OpenAI-shaped object makes. What no field here claims goes to the extras, which are meant for
+/// the provider where `extras_for_provider`.
+///
+/// # Errors
+/// A [`Failure`] that names the first wrong field.
+pub fn from_object(object: Object<'_>, extras_for_provider: bool) -> Result<ChatRequest, Failure> {
+    read(object, extras_for_provider).map_err(Mismatch::blame_caller)
+}
+
+fn read(mut object: Object<'_>, for_provider: bool) -> Read<ChatRequest> {
+    let model = object.string("model")?;
+    let messages = match object.each("messages", message::read)? {
+        Some(messages) if !messages.is_empty() => messages,
+        Some(_) => {
+            return Err(Mismatch {
+                found: "an empty one",
+                ..Mismatch::missing("messages", "a list of messages")
+            });
+        }
+        None => return Err(Mismatch::missing("messages", "a list of messages")),
+    };
+    Ok(ChatRequest {
+        model,
+        messages,
+        sampling: sampling::read(&mut object)?,
+        tools: object.each("tools", tools::read)?.unwrap_or_default(),
+        tool_choice: object.take("tool_choice").map(tools::read_choice).transpose()?,
+        parallel_tool_calls: object.boolean("parallel_tool_calls")?,
+        response_format: object.take("response_format").map(tools::read_format).transpose()?,
+        reasoning: object.string("reasoning_effort")?.map(Reasoning::Effort),
+        stream: object.boolean("stream")?,
+        stream_usage: read_stream_usage(&mut object)?,
+        user: object.string("user")?,
+        extras: Extras { fields: object.rest(), for_provider },
+    })
+}
+
+/// Whether `stream_options` ask for usage. Options beside that one stay among the rest.
+pub(crate) fn read_stream_usage(object: &mut Object<'_>) -> Read<bool> {
+    let Some(options) = object.get("stream_options").filter(|options| options.get() != "null") else {
+        object.take("stream_options");
+        return Ok(false);
+    };
+    let mut fields = Object::of(options).map_err(|wrong| wrong.within("stream_options"))?;
+    let usage = fields.boolean("include_usage").map_err(|wrong| wrong.within("stream_options"))?;
+    if fields.is_empty() {
+        object.take("stream_options");
+    }
+    Ok(usage.unwrap_or(false))
+}
+
+/// The body that says `request` to a provider.
+pub fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    let own = request.extras.for_provider;
+    let mut body = Body::new(model, &request.extras, &mut out);
+    sampling::write_first(&request.sampling, model, true, &mut body);
+    if let Some(out) = body.key("messages") {
+        let mut list = ArrayWriter::new(out);
+        for (place, message) in request.messages.iter().enumerate() {
+            message::write(message, &format_args!("messages[{place}]"), own, losses, list.element());
+        }
+        list.end();
+    }
+    sampling::write_rest(&request.sampling, &mut body, losses);
+    write_tools(request, own, &mut body, losses);
+    write_reasoning(request.reasoning.as_ref(), model, &mut body, losses);
+    body.some("stream", request.stream);
+    write_stream_usage(request.stream, request.stream_usage, &mut body);
+    body.some("user", request.user.as_ref());
+    body.end(losses);
+    out
+}
+
+/// OpenAI refuses `stream_options` without `stream`.
+pub(crate) fn write_stream_usage(stream: Option<bool>, usage: bool, body: &mut Body<'_>) {
+    if usage && stream == Some(true) {
+        if let Some(out) = body.key("stream_options") {
+            out.extend_from_slice(br#"{"include_usage":true}"#);
+        }
+    }
+}
+
+fn write_tools(request: &ChatRequest, own: bool, body: &mut Body<'_>, losses: &mut Losses) {
+    let known = |tool| own || tools::is_known(tool);
+    if request.tools.iter().any(known) {
+        if let Some(out) = body.key("tools") {
+            let mut list = ArrayWriter::new(out);
+            for (place, tool) in request.tools.iter().enumerate().filter(|(_, tool)| known(tool)) {
+                tools::write(tool, &format_args!("tools[{place}]"), own, losses, list.element());
+            }
+            list.end();
+        }
+    }
+    for (place, _) in request.tools.iter().enumerate().filter(|(_, tool)| !known(tool)) {
+        losses.add(format!("tools[{place}]"), "only its own API knows this tool");
+    }
+    if let Some(choice) = &request.tool_choice {
+        match tools::choice_json(choice, own) {
+            Some(json) => body.field("tool_choice", &json),
+            None => losses.add("tool_choice", "only its own API knows this choice"),
+        }
+    }
+    body.some("parallel_tool_calls", request.parallel_tool_calls);
+    if let Some(format) = &request.response_format {
+        match tools::format_json(format, own) {
+            Some(json) => body.field("response_format", &json),
+            None => losses.add("response_format", "only its own API knows this format"),
+        }
+    }
+}
+
+/// OpenAI has levels where others have budgets; a model that does not reason refuses the field.
+fn write_reasoning(
+    reasoning: Option<&Reasoning>,
+    model: &ModelTraits,
+    body: &mut Body<'_>,
+    losses: &mut Losses,
+) {
+    match reasoning {
+        None => {}
+        Some(Reasoning::Effort(effort)) => body.field("reasoning_effort", effort),
+        Some(Reasoning::Budget(budget)) if model.reasoning => {
+            let effort = match budget {
+                0..=2_048 => "low",
+                2_049..=8_192 => "medium",
+                _ => "high",
+            };
+            body.field("reasoning_effort", effort);
+            losses.add("reasoning", "OpenAI has levels of effort, not budgets");
+        }
+        Some(Reasoning::Budget(_)) => losses.add("reasoning", "the model does not reason"),
+        // Not every model knows the level `none`, and those that do not refuse the request.
+        Some(Reasoning::Off) if model.reasoning => losses.add("reasoning", "the model always reasons"),
+        Some(Reasoning::Off) => {}
+    }
+}
