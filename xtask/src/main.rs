@@ -1,5 +1,6 @@
 //! Chores of the workspace, run as `cargo xtask <chore>`.
 
+mod test;
 mod trial;
 
 use clap::{Parser, Subcommand};
@@ -14,6 +15,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Run every check of the project, as CI does.
+    Test(test::Options),
     /// Measure the CPU time of several ways to build the data path, next to nginx.
     Trial(trial::Options),
     /// One process of the trial; the trial starts these itself.
@@ -26,6 +29,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
+        Chore::Test(options) => test::run(&options),
         Chore::Trial(options) => trial::run(&options),
         Chore::TrialPart { part } => part.run(),
     }
