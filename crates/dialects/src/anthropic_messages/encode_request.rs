@@ -2,7 +2,7 @@
 
 use super::{tools, turns::Turns};
 use crate::anthropic;
-use crate::canonical::{ChatRequest, Losses, RawJson, Reasoning, ResponseFormat, ToolChoice};
+use crate::canonical::{ChatRequest, Losses, RawJson, Reasoning, ResponseFormat, Temperature, ToolChoice};
 use crate::dialect::ModelTraits;
 use crate::object::Object;
 
@@ -55,9 +55,9 @@ fn set_sampling(
 ) {
     let mut sampling = request.sampling.clone();
     if thinks {
-        if let Some(temperature) = sampling.temperature.take()
-            && temperature.given
-            && temperature.for_max(model.temperature_max) != 1.0
+        let fitting = |temperature: &Temperature| temperature.for_max(model.temperature_max) == 1.0;
+        if let Some(dropped) = sampling.temperature.take_if(|temperature| !fitting(temperature))
+            && dropped.given
         {
             losses.add("temperature", "Anthropic's models think at temperature 1 only");
         }

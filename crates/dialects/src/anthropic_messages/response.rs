@@ -4,7 +4,6 @@ use super::blocks::{self, Block};
 use super::usage;
 use crate::canonical::{
     ChatResponse, Choice, Class, Content, Failure, FinishReason, Losses, Message, Part, Role, UpstreamError,
-    Usage,
 };
 use crate::object::{Fields, Misread, Object};
 
@@ -106,7 +105,7 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     body.set("content", choice.map(|choice| content(&choice.message, losses)).unwrap_or_default());
     body.set("stop_reason", reason);
     body.set("stop_sequence", None::<&str>);
-    body.set("usage", usage::write(&response.usage.unwrap_or(Usage::default())));
+    body.set("usage", usage::write(&response.usage.unwrap_or_default()));
     for (name, value) in &response.extras {
         if NATIVE.contains(&name.as_str()) {
             body.set_raw(name, value.clone());

@@ -172,20 +172,24 @@ struct Grown<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Piece<'a> {
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
-    SignatureDelta { signature: &'a str },
-    InputJsonDelta { partial_json: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    Arguments { partial_json: &'a str },
 }
 
 fn write_delta(index: u32, kind: &BlockKind, delta: &Delta, out: &mut Vec<u8>) {
     let delta = match delta {
-        Delta::Text(thinking) if *kind == BlockKind::Thinking => Piece::ThinkingDelta { thinking },
-        Delta::Text(text) => Piece::TextDelta { text },
-        Delta::Signature(signature) => Piece::SignatureDelta { signature },
-        Delta::Arguments(partial_json) => Piece::InputJsonDelta { partial_json },
+        Delta::Text(thinking) if *kind == BlockKind::Thinking => Piece::Thinking { thinking },
+        Delta::Text(text) => Piece::Text { text },
+        Delta::Signature(signature) => Piece::Signature { signature },
+        Delta::Arguments(partial_json) => Piece::Arguments { partial_json },
     };
     write("content_block_delta", &Grown { kind: "content_block_delta", index, delta }, out);
 }

@@ -89,15 +89,15 @@ fn write_choice(request: &ChatRequest, losses: &mut Losses) -> Option<Object> {
             choice.set("name", name);
         }
         Some(ToolChoice::Unknown(_)) => {
-            losses.add("tool_choice", "a choice that Anthropic's API does not know")
+            losses.add("tool_choice", "a choice that Anthropic's API does not know");
         }
         None => {}
     }
-    if request.parallel_tool_calls == Some(false) {
-        if choice.is_empty() {
-            choice.set("type", "auto");
-        }
-        choice.set("disable_parallel_tool_use", true);
+    if choice.is_empty() && request.parallel_tool_calls == Some(false) {
+        choice.set("type", "auto");
+    }
+    if !choice.is_empty() {
+        choice.set_some("disable_parallel_tool_use", request.parallel_tool_calls.map(|parallel| !parallel));
     }
     (!choice.is_empty()).then_some(choice)
 }

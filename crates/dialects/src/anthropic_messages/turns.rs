@@ -82,19 +82,10 @@ impl Turns {
         if !self.turns.is_empty() {
             losses.add(path, "instructions in mid-conversation move to its front");
         }
-        let plain = match (&message.content, cache_control(message)) {
-            (Content::Text(text), None) => Some(text.clone()),
-            (Content::Parts(parts), None) => match parts.as_slice() {
-                [Part::Text { text, extras }] if extras.is_empty() => Some(text.clone()),
-                _ => None,
-            },
-            _ => None,
-        };
-        let instruction = match plain {
-            Some(text) => Instruction::Plain(text),
-            None => Instruction::Blocks(blocks_of(message, path, losses)),
-        };
-        self.system.push(instruction);
+        self.system.push(match (&message.content, cache_control(message)) {
+            (Content::Text(text), None) => Instruction::Plain(text.clone()),
+            _ => Instruction::Blocks(blocks_of(message, path, losses)),
+        });
     }
 
     fn ask(&mut self, message: &Message, path: &str, losses: &mut Losses) {

@@ -119,6 +119,7 @@ impl Seen {
             usage: Option<Counts>,
         }
         match event.event {
+            _ if self.finished => {}
             Some("message_start" | "message_delta") => {
                 let Ok(frame) = serde_json::from_slice::<Frame>(event.data) else { return };
                 let counts = frame.usage.or(frame.message.and_then(|message| message.usage));
