@@ -15,9 +15,8 @@ use std::borrow::Cow;
 pub fn unreadable_content_type(content_type: Option<&str>) -> Option<Failure> {
     let essence = content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let subtype = essence.strip_prefix("application/");
-    let readable = subtype.is_some_and(|subtype| {
-        !subtype.contains('/') && (subtype == "json" || subtype.ends_with("+json"))
-    });
+    let readable = subtype
+        .is_some_and(|subtype| !subtype.contains('/') && (subtype == "json" || subtype.ends_with("+json")));
     if readable || essence.is_empty() {
         return None;
     }

@@ -70,7 +70,8 @@ fn passed(error: &UpstreamError) -> Option<(u16, Value)> {
         _ if error.status == 0 => None,
         None => {
             let content_type = error.content_type.as_deref().unwrap_or("None");
-            let text = "The returned data type from the route service is not supported. Received content type: ";
+            let text =
+                "The returned data type from the route service is not supported. Received content type: ";
             Some((502, Value::String(format!("{text}{content_type}"))))
         }
         Some(detail) => (400..600).contains(&error.status).then(|| (error.status, detail.clone())),

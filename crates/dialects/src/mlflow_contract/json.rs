@@ -53,7 +53,9 @@ pub(crate) fn parse(text: &str) -> Result<Json<'_>, Mistake> {
         if scanner.at == text.len() { Ok(value) } else { Err(Stop::At("Extra data", scanner.at)) }
     });
     value.map_err(|stop| match stop {
-        Stop::At(what, byte) => Mistake::At(what, text.as_bytes()[..byte].iter().filter(|b| is_start(**b)).count()),
+        Stop::At(what, byte) => {
+            Mistake::At(what, text.as_bytes()[..byte].iter().filter(|b| is_start(**b)).count())
+        }
         Stop::TooManyDigits => Mistake::TooManyDigits,
     })
 }

@@ -11,6 +11,8 @@ use std::fmt::Write;
 pub(crate) struct Report {
     place: Vec<Step>,
     errors: Vec<FieldError>,
+    /// A value that is right by the contract's rules and that JSON cannot carry on.
+    unsayable: Option<FieldError>,
     echoed: usize,
 }
 
@@ -30,7 +32,12 @@ impl Report {
     }
 
     /// Records that the value here is wrong.
-    pub(crate) fn add(&mut self, kind: &'static str, message: impl Into<Cow<'static, str>>, input: &Json<'_>) {
+    pub(crate) fn add(
+        &mut self,
+        kind: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        input: &Json<'_>,
+    ) {
         self.push(kind, message.into(), input, None);
     }
 
@@ -43,6 +50,18 @@ impl Report {
         context: Value,
     ) {
         self.push(kind, message.into(), input, Some(context));
+    }
+
+    /// Records that the value here is `NaN` or infinite where the contract allows anything. MLflow fails on it only
+    /// after its checks, so that it counts only when nothing else is wrong.
+    pub(crate) fn add_unsayable(&mut self) {
+        self.unsayable = Some(FieldError {
+            kind: "finite_number",
+            location: self.place.clone(),
+            message: "Input should be a finite number".into(),
+            input: Value::Null,
+            context: None,
+        });
     }
 
     /// How many errors there are, for [`Report::forget`].
@@ -59,11 +78,20 @@ impl Report {
     ///
     /// # Errors
     /// That failure, when there is any error.
-    pub(crate) fn finish(self) -> Result<(), Failure> {
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        if self.errors.is_empty() {
+            self.errors.extend(self.unsayable);
+        }
         if self.errors.is_empty() { Ok(()) } else { Err(failure(self.errors)) }
     }
 
-    fn push(&mut self, kind: &'static str, message: Cow<'static, str>, input: &Json<'_>, context: Option<Value>) {
+    fn push(
+        &mut self,
+        kind: &'static str,
+        message: Cow<'static, str>,
+        input: &Json<'_>,
+        context: Option<Value>,
+    ) {
         if self.errors.len() == MOST_ERRORS {
             return;
         }

@@ -2,9 +2,10 @@
 
 use super::json::{Json, Object, get};
 use super::report::Report;
+use super::rules::field as step;
 use crate::canonical::{MaxTokens, Sampling, Scale, Temperature};
 
-pub(crate) use super::write::{raw, rest};
+pub(crate) use super::write::{raw, raw_schema, rest};
 
 /// Where the two contracts differ.
 pub(crate) struct Limits {
@@ -19,7 +20,8 @@ pub(crate) struct Limits {
 /// Reads the sampling parameters in the order in which the contract lists their errors. Both defaults are always
 /// there: MLflow sends them whether the client did or not.
 pub(crate) fn sampling(object: &Object<'_>, limits: &Limits, report: &mut Report) -> Sampling {
-    let value = report.optional(object, "temperature", |report, value| report.number_up_to(value, limits.temperature));
+    let value = report
+        .optional(object, "temperature", |report, value| report.number_up_to(value, limits.temperature));
     let n = report.optional(object, limits.count_name, |report, value| report.count(value, limits.count));
     let stop = report.nullable(object, "stop", |report, value| {
         report.filled_list(value, |report, text| report.text(text).map(str::to_owned))
@@ -43,6 +45,6 @@ pub(crate) fn model(object: &Object<'_>, report: &mut Report) -> Option<String> 
     match get(object, "model")? {
         Json::Null => None,
         Json::Text(name) => Some(name.to_string()),
-        other => raw(other, report).map(|raw| raw.get().to_owned()),
+        other => report.at(step("model"), |report| raw(other, report)).map(|raw| raw.get().to_owned()),
     }
 }

@@ -259,7 +259,9 @@ impl Report {
                 Ok(number) if number.is_finite() && number.fract() == 0.0 => None,
                 _ => return self.not_boolean(value),
             },
-            Json::Null | Json::NotFinite(_) | Json::List(_) | Json::Object(_) => return self.not_boolean(value),
+            Json::Null | Json::NotFinite(_) | Json::List(_) | Json::Object(_) => {
+                return self.not_boolean(value);
+            }
         };
         if read.is_none() {
             self.add("bool_parsing", "Input should be a valid boolean, unable to interpret input", value);

@@ -6,14 +6,23 @@ use crate::canonical::{RawJson, Step};
 use serde_json::value::RawValue;
 
 /// A value as JSON without its `null` fields, which MLflow drops at every depth; `null` in a list stays. Numbers
-/// stay as they were written. `None`, and an entry in `report`, for `NaN` and the infinities.
+/// stay as they were written. `None`, and a word in `report`, for `NaN` and the infinities.
 pub(crate) fn raw(value: &Json<'_>, report: &mut Report) -> Option<RawJson> {
+    without(value, &|_| true, report)
+}
+
+/// The same of a value that holds JSON schemas, where `null` means something: it is dropped from `keywords` alone.
+pub(crate) fn raw_schema(value: &Json<'_>, keywords: &[&str], report: &mut Report) -> Option<RawJson> {
+    without(value, &|name| keywords.contains(&name), report)
+}
+
+fn without(value: &Json<'_>, nullable: &dyn Fn(&str) -> bool, report: &mut Report) -> Option<RawJson> {
     let mut text = String::new();
-    if write(value, &mut text) {
+    if write(value, nullable, &mut text) {
         // Only a number too long for serde_json to skip could fail here, and there is none.
         return RawValue::from_string(text).ok();
     }
-    report.add("finite_number", "Input should be a finite number", &Json::Null);
+    report.add_unsayable();
     None
 }
 
@@ -32,8 +41,8 @@ pub(crate) fn rest(object: &Object<'_>, named: &[&str], report: &mut Report) -> 
     rest
 }
 
-/// Appends a value; `false` when it cannot be said in JSON.
-fn write(value: &Json<'_>, out: &mut String) -> bool {
+/// Appends a value without the `nullable` fields that are `null`; `false` when it cannot be said in JSON.
+fn write(value: &Json<'_>, nullable: &dyn Fn(&str) -> bool, out: &mut String) -> bool {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -46,7 +55,7 @@ fn write(value: &Json<'_>, out: &mut String) -> bool {
                 if index > 0 {
                     out.push(',');
                 }
-                if !write(item, out) {
+                if !write(item, nullable, out) {
                     return false;
                 }
             }
@@ -54,14 +63,14 @@ fn write(value: &Json<'_>, out: &mut String) -> bool {
         }
         Json::Object(fields) => {
             out.push('{');
-            let kept = fields.iter().filter(|(_, value)| *value != Json::Null);
+            let kept = fields.iter().filter(|(name, value)| *value != Json::Null || !nullable(name));
             for (index, (name, value)) in kept.enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
                 write_text(name, out);
                 out.push(':');
-                if !write(value, out) {
+                if !write(value, nullable, out) {
                     return false;
                 }
             }

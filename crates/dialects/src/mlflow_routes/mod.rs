@@ -11,8 +11,8 @@ mod reverse;
 mod tests;
 
 use crate::canonical::{
-    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse, Failure,
-    Losses, UpstreamError,
+    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
+    Failure, Losses, UpstreamError,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
 use crate::mlflow_contract::body;

@@ -1,8 +1,8 @@
 //! Clients' requests.
 
 use crate::canonical::{
-    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Message, Prompt,
-    RawJson, Role,
+    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Message,
+    Prompt, RawJson, Role,
 };
 use crate::mlflow_contract::body;
 use crate::mlflow_contract::json::{Json, Object, get};
@@ -20,8 +20,9 @@ pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     let object = body::object(&text)?;
     let mut report = Report::default();
     let sampling = sampling(&object, &LIMITS, &mut report);
-    let messages =
-        report.required(&object, "messages", |report, value| report.filled_list(value, message)).unwrap_or_default();
+    let messages = report
+        .required(&object, "messages", |report, value| report.filled_list(value, message))
+        .unwrap_or_default();
     let (model, extras) = others(&object, "messages", &mut report);
     report.finish()?;
     refuse_streaming(&object)?;

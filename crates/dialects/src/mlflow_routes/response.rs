@@ -1,8 +1,8 @@
 //! Answers for clients.
 
 use crate::canonical::{
-    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, Operation, RawJson,
-    Usage,
+    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, Operation,
+    RawJson, Usage,
 };
 use crate::mlflow_contract::embedding::numbers;
 use crate::mlflow_contract::losses;

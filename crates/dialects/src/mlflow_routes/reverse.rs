@@ -2,11 +2,11 @@
 
 use crate::canonical::{
     ChatRequest, ChatResponse, Choice, CompletionChoice, CompletionRequest, CompletionResponse, Content,
-    EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Extras, Failure, FinishReason, Losses, Message, Prompt,
-    RawJson, Role, Sampling, Usage, Vector,
+    EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Failure, FinishReason, Losses, Message, Prompt,
+    RawJson, Role, Usage, Vector,
 };
 use crate::dialect::ModelTraits;
-use crate::mlflow_contract::reverse::{COMPLETION_PARAMETER, lose, scaled};
+use crate::mlflow_contract::reverse::{lose, set_extras, set_sampling};
 use crate::object::{Fields, Misread, Object};
 
 /// What the contract has no word for and the route's provider may know under OpenAI's name.
@@ -18,9 +18,12 @@ pub(super) fn encode_chat(
     losses: &mut Losses,
 ) -> Result<Vec<u8>, Failure> {
     let mut body = Object::default();
-    set_sampling(&mut body, &request.sampling, losses);
+    set_sampling(&mut body, &request.sampling, 1.0, "candidate_count", losses);
     let messages = request.messages.iter().enumerate();
-    body.set("messages", messages.map(|(index, message)| encode_message(index, message, losses)).collect::<Vec<_>>());
+    body.set(
+        "messages",
+        messages.map(|(index, message)| encode_message(index, message, losses)).collect::<Vec<_>>(),
+    );
     lose(!request.tools.is_empty(), "tools", NO_WORD, losses);
     lose(request.tool_choice.is_some(), "tool_choice", NO_WORD, losses);
     lose(request.parallel_tool_calls.is_some(), "parallel_tool_calls", NO_WORD, losses);
@@ -61,7 +64,7 @@ pub(super) fn encode_completion(
         return Err(Failure::invalid("prompt", "a route of MLflow 2.5 to 2.8 takes one prompt as a string"));
     };
     let mut body = Object::default();
-    set_sampling(&mut body, &request.sampling, losses);
+    set_sampling(&mut body, &request.sampling, 1.0, "candidate_count", losses);
     body.set("prompt", prompt);
     lose(request.stream == Some(true), "stream", "routes of MLflow 2.5 to 2.8 do not stream", losses);
     body.set_some("user", request.user.as_ref());
@@ -86,32 +89,6 @@ pub(super) fn encode_embedding(
     body.set_some("user", request.user.as_ref());
     set_extras(&mut body, &request.extras, losses);
     Ok(body.into_body())
-}
-
-fn set_sampling(body: &mut Object, sampling: &Sampling, losses: &mut Losses) {
-    body.set_some("temperature", sampling.temperature.map(|temperature| scaled(&temperature, 1.0)));
-    body.set_some("candidate_count", sampling.n);
-    body.set_some("stop", sampling.stop.as_ref());
-    body.set_some("max_tokens", sampling.max_tokens.map(|max| max.value));
-    if sampling.max_tokens.is_some_and(|max| max.completion) {
-        losses.add("max_completion_tokens", COMPLETION_PARAMETER);
-    }
-    body.set_some("top_p", sampling.top_p);
-    body.set_some("top_k", sampling.top_k);
-    body.set_some("frequency_penalty", sampling.frequency_penalty);
-    body.set_some("presence_penalty", sampling.presence_penalty);
-    body.set_some("seed", sampling.seed);
-}
-
-/// The contract forwards every field that it does not know.
-fn set_extras(body: &mut Object, extras: &Extras, losses: &mut Losses) {
-    for (name, value) in &extras.fields {
-        if extras.for_provider && !body.has(name) {
-            body.set_raw(name, value.clone());
-        } else {
-            losses.add(name.as_str(), NO_WORD);
-        }
-    }
 }
 
 pub(super) fn decode_chat(body: &[u8]) -> Result<ChatResponse, Failure> {
