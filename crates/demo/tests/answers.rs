@@ -2,9 +2,10 @@
 
 use lockgate_demo::{Answer, End, answer};
 use lockgate_dialects::canonical::{
-    BlockKind, ChatResponse, Delta, EmbeddingResponse, Event, FinishReason, Operation, Usage,
+    BlockKind, ChatRequest, ChatResponse, CompletionRequest, Delta, EmbeddingInput, EmbeddingRequest,
+    EmbeddingResponse, Event, Extras, FinishReason, Losses, Message, Operation, Prompt, Role, Usage,
 };
-use lockgate_dialects::{Dialect, by_name};
+use lockgate_dialects::{ChatCodec, Dialect, ModelTraits, by_name, names};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -259,6 +260,72 @@ fn an_operation_that_a_dialect_lacks_is_answered_as_not_implemented() {
     let body = json!({"model": "m", "input": "a"}).to_string();
     let answer = answer(dialect(Operation::Chat), Operation::Embed, body.as_bytes(), &Map::new(), NOW);
     assert_eq!(answer.status, 501);
+}
+/// One user message in whatever words the dialect has.
+fn hello(codec: &dyn ChatCodec, stream: bool) -> Vec<u8> {
+    let request = ChatRequest {
+        messages: vec![Message::text(Role::User, "Hello there")],
+        stream: Some(stream),
+        ..ChatRequest::default()
+    };
+    let model =
+        ModelTraits { model: Some("m".to_owned()), max_output_tokens: Some(99), ..ModelTraits::default() };
+    codec.encode_request(&request, &model, &mut Losses::default()).expect("every dialect can say hello")
+}
+
+#[test]
+fn every_chat_dialect_can_be_spoken_with_the_demo_provider() {
+    for dialect in names().filter_map(by_name) {
+        let Some(codec) = dialect.chat() else { continue };
+        let whole = answer(dialect, Operation::Chat, &hello(codec, false), &Map::new(), NOW);
+        let response = codec.decode_response(&bytes(&whole)).expect(dialect.name());
+        let text = text_of(&response, 0);
+        assert!(text.contains("Hello there"), "{}: {text}", dialect.name());
+        let (Some(mut decoder), Some(_)) = (codec.stream_decoder(), codec.stream_encoder(false)) else {
+            continue;
+        };
+        let streamed = answer(dialect, Operation::Chat, &hello(codec, true), &Map::new(), NOW);
+        let mut events = Vec::new();
+        streamed.pieces.iter().for_each(|piece| decoder.feed(&piece.bytes, &mut events));
+        decoder.finish(&mut events);
+        assert_eq!(
+            told(&events),
+            [text],
+            "{}: {:?}",
+            dialect.name(),
+            String::from_utf8_lossy(&bytes(&streamed))
+        );
+    }
+}
+
+#[test]
+fn every_completion_and_embeddings_dialect_can_be_spoken_with_the_demo_provider() {
+    let model =
+        ModelTraits { model: Some("m".to_owned()), max_output_tokens: Some(99), ..ModelTraits::default() };
+    for dialect in names().filter_map(by_name) {
+        let ask = |operation, body: Vec<u8>| bytes(&answer(dialect, operation, &body, &Map::new(), NOW));
+        if let Some(codec) = dialect.complete() {
+            let prompt = Prompt::Text("Hello there".to_owned());
+            let request = CompletionRequest { prompt, ..CompletionRequest::default() };
+            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(dialect.name());
+            let response = codec.decode_response(&ask(Operation::Complete, body)).expect(dialect.name());
+            assert!(response.choices[0].text.contains("Hello there"), "{}: {response:?}", dialect.name());
+        }
+        if let Some(codec) = dialect.embed() {
+            let input = EmbeddingInput::Texts(vec!["a".to_owned(), "b".to_owned()]);
+            let request = EmbeddingRequest {
+                model: None,
+                input,
+                dimensions: None,
+                encoding: None,
+                user: None,
+                extras: Extras::default(),
+            };
+            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(dialect.name());
+            let response = codec.decode_response(&ask(Operation::Embed, body)).expect(dialect.name());
+            assert_eq!(response.vectors.len(), 2, "{}: {response:?}", dialect.name());
+        }
+    }
 }
 
 proptest! {
