@@ -206,7 +206,10 @@ pub trait EmbeddingCodec: Sync {
 /// Every dialect, in the order of the documentation.
 static DIALECTS: &[&dyn Dialect] = &[
     &crate::openai_chat::OpenAiChat,
+    &crate::openai_completions::OpenAiCompletions,
+    &crate::openai_embeddings::OpenAiEmbeddings,
     &crate::mlflow_routes::MlflowRoutes,
+    &crate::mlflow_endpoints::MlflowEndpoints,
     &crate::anthropic_messages::AnthropicMessages,
     &crate::anthropic_complete::AnthropicComplete,
     &crate::cohere_v1::CohereV1,

@@ -7,6 +7,8 @@
 pub mod canonical;
 pub mod framing;
 pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_embeddings;
 pub mod mlflow_contract;
 pub mod raw;
 pub mod stream;
@@ -19,6 +21,7 @@ mod anthropic_complete;
 mod anthropic;
 mod whole_meter;
 mod object;
+mod mlflow_endpoints;
 mod mlflow_routes;
 
 pub use dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names};

@@ -1,6 +1,8 @@
 //! Requests and answers for embeddings.
 
-use super::{Extras, RawJson, Usage};
+use super::{Class, Extras, Failure, RawJson, Usage};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// A request for embeddings.
 #[derive(Debug, Clone)]
@@ -59,4 +61,84 @@ pub enum Vector {
     Numbers(RawJson),
     /// Base64 of little-endian 32-bit floats.
     Base64(String),
+}
+
+impl EmbeddingResponse {
+    /// Writes every vector as the client asked, whatever the provider sent. Numbers become 32-bit floats in base64,
+    /// as OpenAI's do.
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the upstream when a vector is not of the form that it claims.
+    pub fn recode(&mut self, encoding: Encoding) -> Result<(), Failure> {
+        for (place, vector) in self.vectors.iter_mut().enumerate() {
+            if let Some(recoded) = vector.recoded(encoding).ok_or_else(|| unreadable(place))? {
+                *vector = recoded;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(place: usize) -> Failure {
+    let message =
+        format!("the provider's answer cannot be read: data[{place}].embedding is no vector of floats");
+    Failure::new(Class::UpstreamError, message)
+}
+
+impl Vector {
+    /// The vector in another form: `Some(None)` when it has that form already, `None` when it is no vector of floats.
+    fn recoded(&self, encoding: Encoding) -> Option<Option<Self>> {
+        match (self, encoding) {
+            (Self::Numbers(_), Encoding::Float) | (Self::Base64(_), Encoding::Base64) => Some(None),
+            (Self::Numbers(numbers), Encoding::Base64) => {
+                let floats: Vec<f32> = serde_json::from_str(numbers.get()).ok()?;
+                let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+                floats.iter().all(|float| float.is_finite()).then(|| Some(Self::Base64(STANDARD.encode(bytes))))
+            }
+            (Self::Base64(text), Encoding::Float) => {
+                let bytes = STANDARD.decode(text).ok()?;
+                let (floats, rest) = bytes.as_chunks::<4>();
+                let floats: Vec<f32> = floats.iter().map(|four| f32::from_le_bytes(*four)).collect();
+                let whole = rest.is_empty() && floats.iter().all(|float| float.is_finite());
+                whole.then(|| {
+                    serde_json::value::to_raw_value(&floats).ok().map(|raw| Some(Self::Numbers(raw)))
+                })?
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recoded(vector: Vector, encoding: Encoding) -> Result<String, String> {
+        let mut response = EmbeddingResponse { vectors: vec![vector], ..EmbeddingResponse::default() };
+        response.recode(encoding).map_err(|failure| failure.message)?;
+        Ok(match &response.vectors[0] {
+            Vector::Numbers(raw) => raw.get().to_owned(),
+            Vector::Base64(text) => text.clone(),
+        })
+    }
+
+    fn numbers(json: &str) -> Vector {
+        Vector::Numbers(RawJson::from(serde_json::value::RawValue::from_string(json.to_owned()).unwrap()))
+    }
+
+    #[test]
+    fn a_vector_reaches_the_client_in_the_form_it_asked_for() {
+        let base64 = "zczMPQAAAMAAAKA/";
+        assert_eq!(recoded(numbers("[0.1, -2, 1.25]"), Encoding::Base64).unwrap(), base64);
+        assert_eq!(recoded(Vector::Base64(base64.to_owned()), Encoding::Float).unwrap(), "[0.1,-2.0,1.25]");
+        assert_eq!(recoded(numbers("[0.10]"), Encoding::Float).unwrap(), "[0.10]");
+    }
+
+    #[test]
+    fn what_is_no_vector_blames_the_provider() {
+        for broken in ["", "!", "AAA=", "AADAfw=="] {
+            let result = recoded(Vector::Base64(broken.to_owned()), Encoding::Float);
+            assert_eq!(result.is_err(), !broken.is_empty(), "{broken}");
+        }
+        assert!(recoded(numbers(r#"["a"]"#), Encoding::Base64).unwrap_err().contains("data[0].embedding"));
+    }
 }

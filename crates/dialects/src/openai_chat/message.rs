@@ -1,7 +1,7 @@
 //! Messages and their parts.
 
 use super::{media, tools};
-use crate::canonical::{Content, Losses, Message, Part, RawJson, Role};
+use crate::canonical::{Content, Losses, Message, Part, Role};
 use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, element, text};
 use serde_json::value::RawValue;
 use std::fmt::Display;
@@ -27,7 +27,7 @@ pub fn read_answer(value: &RawValue) -> Read<Message> {
 }
 
 fn read_object(mut object: Object<'_>, reasoning_names: &[&str]) -> Read<Message> {
-    let role = object.string("role")?.map_or(Role::Assistant, |word| role_of(&word));
+    let role = object.string("role")?.map_or(Role::Assistant, |word| Role::of_openai_word(&word));
     let content = object.take("content").map_or(Ok(Content::None), read_content)?;
     let reasoning = read_reasoning(&mut object, reasoning_names);
     Ok(Message {
@@ -40,31 +40,6 @@ fn read_object(mut object: Object<'_>, reasoning_names: &[&str]) -> Read<Message
         refusal: object.string("refusal")?,
         extras: object.rest(),
     })
-}
-
-fn role_of(word: &str) -> Role {
-    match word {
-        "system" => Role::System,
-        "developer" => Role::Developer,
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "tool" => Role::Tool,
-        "function" => Role::Function,
-        other => Role::Other(other.to_owned()),
-    }
-}
-
-/// The word for a role.
-pub fn role_word(role: &Role) -> &str {
-    match role {
-        Role::System => "system",
-        Role::Developer => "developer",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-        Role::Function => "function",
-        Role::Other(word) => word,
-    }
 }
 
 /// The reasoning that a provider of this family shows beside the content. What is not text stays where it is.
@@ -144,7 +119,7 @@ pub(crate) fn parts_text(value: &RawValue) -> Option<String> {
 /// that the canonical model does not name, and reasoning, go along; else they are losses. `at` is its path.
 pub fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
-    object.field("role", role_word(&message.role));
+    object.field("role", message.role.openai_word());
     write_content(message, at, own, losses, object.key("content"));
     object.some("name", message.name.as_ref());
     object.some("refusal", message.refusal.as_ref());
@@ -256,9 +231,4 @@ fn write_part(part: &Part, at: &dyn Display, own: bool, losses: &mut Losses, out
         Part::Unknown(raw) => out.extend_from_slice(raw.get().as_bytes()),
         Part::Thinking { .. } | Part::RedactedThinking(_) => {}
     }
-}
-
-/// Fields of messages that answers carry and the canonical model does not name, for dialects that list them.
-pub fn extra<'a>(message: &'a Message, name: &str) -> Option<&'a RawJson> {
-    message.extras.iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }

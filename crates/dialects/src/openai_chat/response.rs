@@ -25,11 +25,16 @@ pub fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     })
 }
 
-/// Opens an answer that is not an error: some providers send one under status 200.
+/// Opens an answer that is not an error.
 pub(crate) fn open(body: &[u8]) -> Result<Object<'_>, Failure> {
+    open_of(body, "choices")
+}
+
+/// Opens an answer whose matter stands under `name`. Some providers send errors under status 200.
+pub(crate) fn open_of<'a>(body: &'a [u8], name: &str) -> Result<Object<'a>, Failure> {
     let object = Object::of_response(body)?;
     let is_error = |error: &RawValue| !matches!(error.get(), "null" | "false");
-    if object.get("error").is_some_and(is_error) && object.get("choices").is_none() {
+    if object.get("error").is_some_and(is_error) && object.get(name).is_none() {
         return Err(Failure::upstream(
             Class::UpstreamError,
             UpstreamError::read(200, Some("application/json"), body),

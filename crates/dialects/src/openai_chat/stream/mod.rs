@@ -7,3 +7,4 @@ mod encoder;
 
 pub use decoder::ChunkDecoder;
 pub use encoder::ChunkEncoder;
+pub(crate) use encoder::{chunk_head, chunk_tail, write_error_event, write_usage_chunk};
