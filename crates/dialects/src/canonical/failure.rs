@@ -113,7 +113,8 @@ pub enum Class {
     RouteNotFound,
     /// The route exists and does something else.
     WrongOperation,
-    /// The provider lacks the operation, or cannot stream it.
+    /// The provider lacks the operation, or cannot stream it. The failure's message is the provider's display name
+    /// alone, such as `Anthropic`: each dialect makes its own sentence of it.
     NotImplemented {
         /// What was asked.
         operation: Operation,
