@@ -18,10 +18,9 @@ use crate::yaml;
 /// A provider.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name"]))]
 pub(crate) struct Provider {
     /// Its name in `provider`.
-    #[schemars(required)]
     pub(crate) name: String,
     /// Its name in messages; the name itself when absent.
     pub(crate) display: Option<String>,
@@ -280,6 +279,11 @@ impl Catalogue {
         })
     }
 
+    /// Every provider.
+    pub(crate) fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
     /// Every name of every provider.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.providers.iter().flat_map(|provider| names_of(provider).map(|(name, _)| name))
@@ -335,6 +339,8 @@ mod tests {
         for (name, text) in FILES {
             let notes = Notes::new(true);
             let provider = load(text, &notes).unwrap_or_else(|| panic!("{name} does not load"));
+            let document = yaml::parse(text).unwrap();
+            crate::provider::check(&provider, &document.root.unwrap(), &notes);
             let found = notes.into_found();
             assert!(found.is_empty(), "{name}: {found:?}");
             assert_eq!(provider.name, *name);

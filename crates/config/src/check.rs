@@ -14,7 +14,7 @@ use crate::model::Config;
 use crate::node::{Document, Node};
 use crate::notes::{Note, Notes};
 use crate::written::File;
-use crate::{Options, Sources, read, routes, server, yaml};
+use crate::{Options, Sources, provider, read, routes, server, yaml};
 
 /// What checks share.
 pub(crate) struct Check<'a> {
@@ -84,6 +84,8 @@ fn add_providers(file: &File, nodes: &[Node], catalogue: &mut Catalogue, notes: 
         let Some(block) = &provider.value else { continue };
         if block.name.is_empty() {
             notes.missing(node, None, "name", &[]);
+        } else if !provider::check(block, node, notes) {
+            // Said there.
         } else if !catalogue.add(block.clone()) {
             notes.mistake(provider.key.clone(), format!("The provider '{}' exists already", block.name));
         }

@@ -80,7 +80,7 @@ pub(crate) fn all(provider: &Provider, settings: &Settings<'_>, extra: Headers) 
 }
 
 /// RFC 9110, section 5.6.2.
-fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !name.is_empty() && name.len() <= 256 && name.bytes().all(token)
 }

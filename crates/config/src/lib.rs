@@ -13,6 +13,7 @@ mod mistake;
 mod model;
 mod node;
 mod notes;
+mod provider;
 mod read;
 mod refusal;
 mod routes;

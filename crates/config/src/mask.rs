@@ -93,8 +93,11 @@ impl Masks {
                 }
             }
             Content::List(elements) => {
-                elements.iter().for_each(|element| self.walk(element, shown, document))
+                for element in elements {
+                    self.walk(element, shown, document);
+                }
             }
+            Content::Null | Content::Bool(_) => {}
             _ if shown => {}
             _ => {
                 self.hidden.push(node.span.clone());

@@ -116,7 +116,7 @@ impl Source<'_> {
         let (excerpt, underlined) =
             self.excerpt(start..end, at..floor(self.text, note.span.end.clamp(at, end)));
         Mistake {
-            message,
+            message: presentable(&message),
             hint: note.hint,
             line: self.text[..start].matches('\n').count() + 1,
             column: self.text[start..at].chars().count() + 1,
@@ -163,6 +163,23 @@ impl Source<'_> {
         underlined.1 = underlined.1.max(1);
         (shown, underlined)
     }
+}
+
+/// A message that quotes the file, of bounded length and without characters that a terminal would obey.
+fn presentable(message: &str) -> String {
+    const LONGEST: usize = 1000;
+    let mut shown = String::new();
+    for (index, c) in message.chars().enumerate() {
+        match c {
+            _ if index == LONGEST => {
+                shown.push('…');
+                break;
+            }
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// The closest character boundary at or before `at`.

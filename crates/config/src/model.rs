@@ -1,5 +1,6 @@
 //! What a checked config says: complete, resolved, ready for the gateway to act on.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,7 +237,7 @@ pub struct HttpService {
 }
 
 /// How a provider is asked for an operation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Api {
     /// What it is asked for: chat also for a completion route on a chat model.
     pub operation: Operation,
@@ -252,4 +253,23 @@ pub struct Api {
     pub refuses: Vec<Refusal>,
     /// A caller's `model` is a parameter like any other.
     pub allows_model: bool,
+}
+
+impl fmt::Debug for Api {
+    /// Shows the URL without what may be a credential in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split('?').next().unwrap_or_default();
+        let url = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (authority, path) = url.split_once('/').unwrap_or((url, ""));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        f.debug_struct("Api")
+            .field("operation", &self.operation)
+            .field("dialect", &self.dialect)
+            .field("url", &format_args!("{host}/{path}"))
+            .field("streams", &self.streams)
+            .field("traits", &self.traits)
+            .field("refuses", &self.refuses.len())
+            .field("allows_model", &self.allows_model)
+            .finish()
+    }
 }

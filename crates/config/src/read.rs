@@ -96,6 +96,8 @@ struct Reader<'a> {
     notes: &'a Notes,
 }
 
+/// Sections that MLflow passes on as keyword arguments, which are strings; elsewhere it skips other keys.
+const CALLED: &[&str] = &["File", "Model", "Limit"];
 /// The name under which [`At`] asks for its place.
 const AT: &str = "$at";
 
@@ -157,11 +159,16 @@ impl<'a> Deserializer<'a> for Reader<'a> {
 
     fn deserialize_struct<V: Visitor<'a>>(
         self,
-        _: &'static str,
+        name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         match self.node.entries() {
+            Some(entries)
+                if CALLED.contains(&name) && entries.iter().any(|(key, _)| key.text().is_none()) =>
+            {
+                self.note(Err(serde::de::Error::custom("keys should be strings")))
+            }
             Some(entries) => self.note(visitor.visit_map(self.section(fields, entries))),
             None => self.note(Err(serde::de::Error::custom(format_args!(
                 "Input should be a valid dictionary, not {}",

@@ -15,7 +15,6 @@ use crate::template::fill;
 use crate::written::Entry;
 
 /// What a route's `config` says, defaults included.
-#[derive(Debug)]
 pub(crate) struct Settings<'a> {
     values: BTreeMap<String, Secret>,
     /// The kind of the provider.
@@ -62,6 +61,10 @@ pub(crate) fn check<'a>(
         check.notes.wrong(key.span.clone(), message);
         return None;
     }
+    if config.entries().is_some_and(|entries| entries.iter().any(|(key, _)| key.text().is_none())) {
+        check.notes.wrong(key.span.clone(), "keys should be strings");
+        return None;
+    }
     unknown_keys(check, provider, config);
     let variant = match &provider.variants {
         Some(variants) => Some(kind(check, variants, named, config)?),
@@ -84,7 +87,10 @@ pub(crate) fn check<'a>(
         }
     }
     whole &= variant.is_none_or(|variant| cross_check(check, variant, key, config));
-    let raw = config.to_json().as_object().cloned().unwrap_or_default();
+    let raw = match config.to_json() {
+        Value::Object(raw) if provider.in_process => raw,
+        _ => Map::new(),
+    };
     whole.then_some(Settings { values, variant, raw })
 }
 

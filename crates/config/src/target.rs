@@ -39,6 +39,7 @@ pub(crate) fn check(
     }
     let choice = written.api.value.flatten();
     let service = service(named.provider, &settings?, operation?, model.as_deref(), choice, extra);
+    warn(check, written, named.provider, &service);
     let display = named.provider.display.as_ref().unwrap_or(&named.provider.name).clone();
     Some(Target { provider: named.canonical.to_owned(), display, model, service })
 }
@@ -89,6 +90,23 @@ fn model_name(
             let at = if model.name.written { &model.name.span } else { &entry.model.key };
             check.notes.mistake(at.clone(), rule.message.replace("{value}", name.unwrap_or("None")));
         }
+    }
+}
+
+/// Warns of a route that loads, as it does in MLflow, but cannot be called.
+fn warn(check: &Check<'_>, written: &Model, provider: &Provider, service: &Service) {
+    let span = written.provider.span.clone();
+    match service {
+        Service::Unavailable { reason } => {
+            check.notes.warning(span, format!("{reason} The route is listed, and calls of it answer 501."));
+        }
+        Service::Http(HttpService { api: None, .. }) => {
+            let name = provider.display.as_ref().unwrap_or(&provider.name);
+            check
+                .notes
+                .warning(span, format!("{name} does not have what this route asks; calls of it will fail"));
+        }
+        _ => {}
     }
 }
 

@@ -31,6 +31,11 @@ pub(crate) fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> Op
     Some(filled)
 }
 
+/// The keys that a template names; `None` when a brace is not closed.
+pub(crate) fn keys(template: &str) -> Option<Vec<&str>> {
+    template.split('{').skip(1).map(|part| part.split_once('}').map(|(key, _)| key)).collect()
+}
+
 /// Fills a part of a URL; values are encoded.
 pub(crate) fn fill_encoded(template: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     fill(template, &|key| value(key).map(|value| utf8_percent_encode(&value, REST).to_string()))

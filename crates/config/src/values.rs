@@ -16,7 +16,7 @@ pub(crate) enum Plain {
     Other(String),
 }
 
-/// A whole number, also one written as MLflow's reader accepts it: `"5"`, `5.0`.
+/// A whole number, also one written as MLflow's reader accepts it: `"5"`, `5.0`, `true`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Whole(pub(crate) i64);
 
@@ -113,7 +113,7 @@ impl JsonSchema for Plain {
 
 /// A value that is read from a number or from a text, with its schema.
 macro_rules! read_from_number_or_text {
-    ($type:ident, $expecting:literal, $number:expr, $text:expr, $schema:tt) => {
+    ($type:ident, $expecting:literal, $bool:expr, $number:expr, $text:expr, $schema:tt) => {
         impl<'a> Deserialize<'a> for $type {
             fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Taker;
@@ -123,6 +123,11 @@ macro_rules! read_from_number_or_text {
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                         f.write_str($expecting)
+                    }
+
+                    fn visit_bool<E: Error>(self, value: bool) -> Result<$type, E> {
+                        let read: fn(bool) -> Option<$type> = $bool;
+                        read(value).ok_or_else(|| E::custom(concat!("Input should be ", $expecting)))
                     }
 
                     fn visit_i64<E: Error>(self, number: i64) -> Result<$type, E> {
@@ -163,14 +168,19 @@ macro_rules! read_from_number_or_text {
 read_from_number_or_text!(
     Whole,
     "a valid integer",
+    |value| Some(Whole(value.into())),
     |number| (number.fract() == 0.0).then_some(Whole(number as i64)),
-    |text| text.parse().ok().map(Whole),
+    |text| text.split_once('.').map_or(text, |(whole, zeros)| if zeros.trim_matches('0').is_empty() { whole } else { text })
+        .parse()
+        .ok()
+        .map(Whole),
     {"description": "A whole number.", "type": "integer"}
 );
 
 read_from_number_or_text!(
     Duration,
     "a time such as 10s, 500ms, 5m or 1h, of at most 7 days",
+    |_| None,
     seconds,
     |text| with_unit(text, &[("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)]).and_then(seconds),
     {
@@ -184,6 +194,7 @@ read_from_number_or_text!(
 read_from_number_or_text!(
     Size,
     "a size such as 32MiB, 64KiB or a number of bytes, of at most 4 GiB",
+    |_| None,
     bytes,
     |text| with_unit(
         text,

@@ -38,17 +38,16 @@ pub(crate) struct File {
 #[serde(untagged)]
 #[expect(dead_code, reason = "read element by element; the schema needs the choice")]
 pub(crate) enum AnyRoute {
-    Traffic(Traffic),
-    Route(Entry),
+    Traffic(Box<Traffic>),
+    Route(Box<Entry>),
 }
 
 /// A route (`routes`) or an endpoint (`endpoints`).
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "model"], "anyOf" = [{"required": ["route_type"]}, {"required": ["endpoint_type"]}]))]
 pub(crate) struct Entry {
     /// The name that callers use: letters, digits, `_`, `-` and `.`.
-    #[schemars(required)]
     pub(crate) name: At<Plain>,
     /// What it does, under `routes`: `llm/v1/chat`, `llm/v1/completions` or `llm/v1/embeddings`.
     #[schemars(with = "RouteType")]
@@ -57,7 +56,6 @@ pub(crate) struct Entry {
     #[schemars(with = "RouteType")]
     pub(crate) endpoint_type: At<Plain>,
     /// Who answers.
-    #[schemars(required)]
     pub(crate) model: At<Model>,
     /// How often each client may call it.
     pub(crate) limit: At<Option<Limit>>,
@@ -87,15 +85,15 @@ pub(crate) enum RouteType {
 /// Who answers a route.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["provider"]))]
 pub(crate) struct Model {
-    /// The provider's name.
-    #[schemars(required)]
+    /// The provider's name: one of those that come with lockgate, or one of `providers`.
+    #[schemars(schema_with = "crate::schema::provider")]
     pub(crate) provider: At<Plain>,
     /// The model's name at the provider.
     pub(crate) name: At<Option<String>>,
     /// The provider's keys, such as `openai_api_key`.
-    #[schemars(with = "Map<String, Value>")]
+    #[schemars(schema_with = "crate::schema::config")]
     pub(crate) config: At<IgnoredAny>,
     /// Which API a completion route asks, where the model's name does not tell.
     pub(crate) api: At<Option<ApiChoice>>,
@@ -114,13 +112,11 @@ pub(crate) enum ApiChoice {
 /// How often each client may call a route.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["calls", "renewal_period"]))]
 pub(crate) struct Limit {
     /// Calls per period.
-    #[schemars(required)]
     pub(crate) calls: At<Whole>,
     /// The period, such as `minute` or `5 minutes`.
-    #[schemars(required)]
     pub(crate) renewal_period: At<String>,
     /// Listed, as MLflow does; the client's address is what counts.
     pub(crate) key: At<Option<String>>,
@@ -129,16 +125,14 @@ pub(crate) struct Limit {
 /// A route of MLflow 3 that splits its traffic.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "task_type", "destinations"]))]
 pub(crate) struct Traffic {
     /// The name that callers use.
-    #[schemars(required)]
     pub(crate) name: At<Plain>,
     /// What it does; its destinations do the same.
-    #[schemars(required, with = "RouteType")]
+    #[schemars(with = "RouteType")]
     pub(crate) task_type: At<Plain>,
     /// The endpoints that answer.
-    #[schemars(required)]
     pub(crate) destinations: At<Vec<At<Destination>>>,
     /// How they are chosen.
     pub(crate) routing_strategy: At<Strategy>,
@@ -153,13 +147,11 @@ pub(crate) struct Traffic {
 /// An endpoint's share of a route's traffic.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "traffic_percentage"]))]
 pub(crate) struct Destination {
     /// The endpoint's name.
-    #[schemars(required)]
     pub(crate) name: At<String>,
     /// Its percentage; those of a route sum to 100.
-    #[schemars(required)]
     pub(crate) traffic_percentage: At<Whole>,
 }
 

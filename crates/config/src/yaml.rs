@@ -4,6 +4,7 @@
 //! merge keys, one document, no foreign tags. What aliases expand to is bounded in number and depth.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
@@ -140,7 +141,9 @@ impl Builder {
             Kind::List(elements) => Content::List(elements),
             Kind::Map { entries, .. } => Content::Map(self.settle(entries)?),
         };
-        let span = open.span.start..end.start.max(open.span.start);
+        // A block's end is found at what comes next and has no length.
+        let end = if end.is_empty() { end.start } else { end.end };
+        let span = open.span.start..end.max(open.span.start);
         self.put(Node { span, content }, open.anchor, open.size, open.height)
     }
 
@@ -210,8 +213,8 @@ impl Builder {
         }
         for (key, value) in merged {
             let label = format!("{} {}", key.kind(), key.label());
-            if !places.contains_key(&label) {
-                places.insert(label, entries.len());
+            if let Entry::Vacant(place) = places.entry(label) {
+                place.insert(entries.len());
                 entries.push((key, value));
             }
         }

@@ -1,0 +1,89 @@
+//! What a provider block must hold together, a user's as much as one of the catalogue.
+
+use lockgate_dialects::canonical::Operation;
+
+use crate::catalogue::{HowTo, Provider};
+use crate::headers::is_token;
+use crate::node::Node;
+use crate::notes::{Note, Notes};
+use crate::suggest::closest;
+use crate::template;
+
+/// Checks a block; false when something was noted.
+pub(crate) fn check(provider: &Provider, node: &Node, notes: &Notes) -> bool {
+    let mut whole = templates(provider, node, notes);
+    whole &= header_names(provider, node, notes);
+    for operation in Operation::ALL {
+        if let Some(how) = provider.operations.of(operation) {
+            let at = node.get("operations").and_then(|operations| operations.get(operation.mlflow_word()));
+            whole &= dialect(how, operation, at.unwrap_or(node), notes);
+        }
+    }
+    let asked = Operation::ALL.iter().any(|operation| provider.operations.of(*operation).is_some());
+    if asked && provider.base.is_none() {
+        notes.missing(node, None, "base", &["url"]);
+        whole = false;
+    }
+    if !asked && !provider.in_process && provider.unavailable.is_none() {
+        notes.missing(node, None, "operations", &[]);
+        whole = false;
+    }
+    whole
+}
+
+/// Every template names config keys only.
+fn templates(provider: &Provider, node: &Node, notes: &Notes) -> bool {
+    let variants = provider.variants.iter().flat_map(|variants| variants.kinds.values());
+    let operations = Operation::ALL.iter().filter_map(|operation| provider.operations.of(*operation));
+    let parts = [&provider.base, &provider.prefix, &provider.query].into_iter().flatten();
+    let all = parts
+        .chain(provider.headers.values())
+        .chain(variants.clone().flat_map(|variant| variant.headers.values()))
+        .chain(variants.filter_map(|variant| variant.prefix.as_ref()))
+        .chain(operations.map(|how| &how.path));
+    let mut whole = true;
+    for template in all {
+        let unknown = match template::keys(template) {
+            Some(keys) => keys.into_iter().find(|key| *key != "model" && !provider.config.contains_key(*key)),
+            None => Some("{"),
+        };
+        if let Some(key) = unknown {
+            let message = format!("a template names '{key}', which is no key of the provider's `config`");
+            let note = Note::mistake(node.head(), message);
+            notes.add(match closest(key, provider.config.keys().map(String::as_str)) {
+                Some(meant) => note.hint(format!("did you mean `{meant}`?")),
+                None => note,
+            });
+            whole = false;
+        }
+    }
+    whole
+}
+
+fn header_names(provider: &Provider, node: &Node, notes: &Notes) -> bool {
+    let variants = provider.variants.iter().flat_map(|variants| variants.kinds.values());
+    let mut names = provider.headers.keys().chain(variants.flat_map(|variant| variant.headers.keys()));
+    let wrong = names.any(|name| !is_token(name));
+    if wrong {
+        notes.mistake(node.head(), "one of its headers has a name that is not the name of a header");
+    }
+    !wrong
+}
+
+/// The dialect exists and has the operation.
+fn dialect(how: &HowTo, operation: Operation, node: &Node, notes: &Notes) -> bool {
+    let span = node.get("dialect").map_or_else(|| node.head(), |dialect| dialect.span.clone());
+    let speaks =
+        |name: &&str| lockgate_dialects::by_name(name).is_some_and(|dialect| dialect.speaks(operation));
+    let known: Vec<_> = lockgate_dialects::names().filter(speaks).collect();
+    if known.contains(&how.dialect.as_str()) {
+        return true;
+    }
+    let word = operation.mlflow_word();
+    let note = Note::mistake(span, format!("there is no dialect '{}' for {word}", how.dialect));
+    notes.add(match closest(&how.dialect, known.iter().copied()) {
+        Some(meant) => note.hint(format!("did you mean `{meant}`?")),
+        None => note.hint(format!("one of {}", known.join(", "))),
+    });
+    false
+}
