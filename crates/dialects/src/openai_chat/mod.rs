@@ -13,6 +13,8 @@ pub mod usage;
 
 mod body;
 mod media;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::Body;
 

@@ -4,6 +4,8 @@ mod blocks;
 mod chunk;
 mod decoder;
 mod encoder;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::ChunkDecoder;
 pub use encoder::ChunkEncoder;
