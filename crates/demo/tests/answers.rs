@@ -275,12 +275,12 @@ fn hello(codec: &dyn ChatCodec, stream: bool) -> Vec<u8> {
 
 #[test]
 fn every_chat_dialect_can_be_spoken_with_the_demo_provider() {
-    for dialect in names().filter_map(by_name) {
+    for (name, dialect) in names().filter_map(|name| Some((name, by_name(name)?))) {
         let Some(codec) = dialect.chat() else { continue };
         let whole = answer(dialect, Operation::Chat, &hello(codec, false), &Map::new(), NOW);
-        let response = codec.decode_response(&bytes(&whole)).expect(dialect.name());
+        let response = codec.decode_response(&bytes(&whole)).expect(name);
         let text = text_of(&response, 0);
-        assert!(text.contains("Hello there"), "{}: {text}", dialect.name());
+        assert!(text.contains("Hello there"), "{}: {text}", name);
         let (Some(mut decoder), Some(_)) = (codec.stream_decoder(), codec.stream_encoder(false)) else {
             continue;
         };
@@ -288,13 +288,7 @@ fn every_chat_dialect_can_be_spoken_with_the_demo_provider() {
         let mut events = Vec::new();
         streamed.pieces.iter().for_each(|piece| decoder.feed(&piece.bytes, &mut events));
         decoder.finish(&mut events);
-        assert_eq!(
-            told(&events),
-            [text],
-            "{}: {:?}",
-            dialect.name(),
-            String::from_utf8_lossy(&bytes(&streamed))
-        );
+        assert_eq!(told(&events), [text], "{}: {:?}", name, String::from_utf8_lossy(&bytes(&streamed)));
     }
 }
 
@@ -302,14 +296,14 @@ fn every_chat_dialect_can_be_spoken_with_the_demo_provider() {
 fn every_completion_and_embeddings_dialect_can_be_spoken_with_the_demo_provider() {
     let model =
         ModelTraits { model: Some("m".to_owned()), max_output_tokens: Some(99), ..ModelTraits::default() };
-    for dialect in names().filter_map(by_name) {
+    for (name, dialect) in names().filter_map(|name| Some((name, by_name(name)?))) {
         let ask = |operation, body: Vec<u8>| bytes(&answer(dialect, operation, &body, &Map::new(), NOW));
         if let Some(codec) = dialect.complete() {
             let prompt = Prompt::Text("Hello there".to_owned());
             let request = CompletionRequest { prompt, ..CompletionRequest::default() };
-            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(dialect.name());
-            let response = codec.decode_response(&ask(Operation::Complete, body)).expect(dialect.name());
-            assert!(response.choices[0].text.contains("Hello there"), "{}: {response:?}", dialect.name());
+            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(name);
+            let response = codec.decode_response(&ask(Operation::Complete, body)).expect(name);
+            assert!(response.choices[0].text.contains("Hello there"), "{}: {response:?}", name);
         }
         if let Some(codec) = dialect.embed() {
             let input = EmbeddingInput::Texts(vec!["a".to_owned(), "b".to_owned()]);
@@ -321,9 +315,9 @@ fn every_completion_and_embeddings_dialect_can_be_spoken_with_the_demo_provider(
                 user: None,
                 extras: Extras::default(),
             };
-            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(dialect.name());
-            let response = codec.decode_response(&ask(Operation::Embed, body)).expect(dialect.name());
-            assert_eq!(response.vectors.len(), 2, "{}: {response:?}", dialect.name());
+            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(name);
+            let response = codec.decode_response(&ask(Operation::Embed, body)).expect(name);
+            assert_eq!(response.vectors.len(), 2, "{}: {response:?}", name);
         }
     }
 }
