@@ -87,7 +87,7 @@ fn unreadable(place: usize) -> Failure {
 
 impl Vector {
     /// The vector in another form: `Some(None)` when it has that form already, `None` when it is no vector of floats.
-    fn recoded(&self, encoding: Encoding) -> Option<Option<Self>> {
+    pub(crate) fn recoded(&self, encoding: Encoding) -> Option<Option<Self>> {
         match (self, encoding) {
             (Self::Numbers(_), Encoding::Float) | (Self::Base64(_), Encoding::Base64) => Some(None),
             (Self::Numbers(numbers), Encoding::Base64) => {

@@ -3,7 +3,6 @@
 pub mod body;
 pub mod limits;
 
-pub(crate) mod embedding;
 pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod losses;
@@ -18,4 +17,4 @@ mod write;
 pub(crate) use rules::field as step;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,12 +1,11 @@
 //! Answers for clients.
 
 use crate::canonical::{
-    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, Operation,
-    RawJson, Usage,
+    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, Encoding, FinishReason, Losses, Operation,
+    RawJson, Usage, Vector,
 };
-use crate::mlflow_contract::embedding::numbers;
 use crate::mlflow_contract::losses;
-use crate::object::bytes_of;
+use crate::object::{bytes_of, raw_of};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -56,7 +55,7 @@ struct TextMetadata<'a> {
 
 #[derive(Serialize)]
 struct Vectors<'a> {
-    embeddings: Vec<Option<RawJson>>,
+    embeddings: Vec<RawJson>,
     metadata: Metadata<'a>,
 }
 
@@ -104,11 +103,14 @@ pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> 
 pub(super) fn embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_fields(&response.extras, losses);
     let embeddings = response.vectors.iter().enumerate().map(|(index, vector)| {
-        let numbers = numbers(vector);
-        if numbers.is_none() {
-            losses.add(format!("data[{index}].embedding"), "it is not base64 of 32-bit floats");
+        match (vector, vector.recoded(Encoding::Float)) {
+            (_, Some(Some(Vector::Numbers(numbers)))) => numbers,
+            (Vector::Numbers(numbers), Some(None)) => numbers.clone(),
+            _ => {
+                losses.add(format!("data[{index}].embedding"), "it is not base64 of 32-bit floats");
+                raw_of([0.0; 0])
+            }
         }
-        numbers
     });
     let embeddings = embeddings.collect();
     // The provider counts what it read; an embedding writes no tokens.
