@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::pipeline::Incoming;
 use crate::snapshot::{Route, Target};
-use crate::telemetry::{self, Outcome, Record};
+use crate::telemetry::{self, InFlight, Outcome, Record};
 use http::StatusCode;
 use lockgate_dialects::canonical::{Failure, Losses, Usage};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 pub(crate) struct Account {
     gateway: Arc<Gateway>,
     record: Record,
+    _in_flight: InFlight,
 }
 
 impl Account {
@@ -35,7 +36,8 @@ impl Account {
             losses: 0,
             failure: None,
         };
-        Self { gateway, record }
+        let in_flight = gateway.metrics.in_flight();
+        Self { gateway, record, _in_flight: in_flight }
     }
 
     pub(crate) fn route(&mut self, route: Arc<Route>) {

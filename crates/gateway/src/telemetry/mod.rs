@@ -4,7 +4,7 @@ mod access_log;
 mod metrics;
 mod series;
 
-pub(crate) use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Metrics};
+pub(crate) use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, InFlight, Metrics};
 
 use lockgate_dialects::canonical::Usage;
 use std::net::IpAddr;
