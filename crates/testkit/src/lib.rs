@@ -1,0 +1,32 @@
+//! What proofs of the built command need: the command itself, a provider over HTTP, a proxy, a client.
+//!
+//! Everything here panics when something goes wrong, as tests do, and every wait has an end. Nothing sleeps to let
+//! something happen: it looks until it has happened.
+
+mod answer;
+mod certificate;
+mod client;
+mod files;
+mod gateway;
+mod log;
+mod metrics;
+mod process;
+mod provider;
+mod proxy;
+mod wait;
+mod wire;
+
+pub use answer::Answer;
+pub use certificate::Certificate;
+pub use client::{Ask, Client, Streamed};
+pub use files::{Files, Layout};
+pub use gateway::{Gateway, Launch};
+pub use lockgate_demo::{Answer as Said, End, Piece};
+pub use log::Log;
+pub use metrics::Metrics;
+pub use nix::sys::signal::Signal;
+pub use process::{Consumption, consumption};
+pub use provider::{Counts, Hold, Provider, Recorded, said};
+pub use proxy::{Passed, Proxy};
+pub use wait::{PATIENCE, until};
+pub use wire::Wire;
