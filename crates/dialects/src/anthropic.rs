@@ -133,3 +133,29 @@ pub(crate) fn set_extras(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_bear_anthropics_words_and_the_requests_id() {
+        for (class, status, kind) in [
+            (Class::InvalidRequest, 400, "invalid_request_error"),
+            (Class::Authentication, 401, "authentication_error"),
+            (Class::RouteNotFound, 404, "not_found_error"),
+            (Class::TooLarge, 413, "request_too_large"),
+            (Class::UpstreamRateLimited, 429, "rate_limit_error"),
+            (Class::UpstreamCredentials, 502, "api_error"),
+            (Class::UpstreamTimeout, 504, "timeout_error"),
+            (Class::UpstreamOverloaded, 529, "overloaded_error"),
+        ] {
+            let reply = encode_error(&Failure::new(class, "m"), "req_1");
+            assert_eq!(reply.status, status);
+            let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+            let wanted = serde_json::json!({"type": "error", "error": {"type": kind, "message": "m"},
+                "request_id": "req_1"});
+            assert_eq!(body, wanted);
+        }
+    }
+}

@@ -181,3 +181,53 @@ impl UsageMeter for Meter {
         self.finished
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "event: ping\r\ndata: {\"type\": \"ping\"}\r\n\r\n\
+        event: completion\r\ndata: {\"type\":\"completion\",\"id\":\"c\",\"completion\":\" Hi\",\"stop_reason\":null,\"model\":\"m\"}\r\n\r\n\
+        event: completion\r\ndata: {\"type\":\"completion\",\"completion\":\"\",\"stop_reason\":\"stop_sequence\",\"model\":\"m\"}\r\n\r\n";
+
+    fn decoded(bytes: &[u8]) -> Vec<Event> {
+        let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+        decoder.feed(bytes, &mut events);
+        decoder.finish(&mut events);
+        events
+    }
+
+    #[test]
+    fn a_stream_is_read_and_written_back_alike() {
+        let events = decoded(STREAM.as_bytes());
+        assert!(
+            matches!(&events[0], Event::Started { id: Some(id), model: Some(model), .. } if id == "c" && model == "m")
+        );
+        assert!(matches!(&events[2], Event::BlockGrew { delta: Delta::Text(text), .. } if text == " Hi"));
+        assert!(matches!(&events[4], Event::Ended { reason: Some(FinishReason::Stop), .. }));
+        assert!(matches!(&events[5..], [Event::Finished]));
+        let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+        events.iter().for_each(|event| encoder.encode(event, &mut out));
+        assert_eq!(format!("{:?}", decoded(&out)), format!("{events:?}"));
+    }
+
+    #[test]
+    fn a_cut_stream_and_an_error_are_failures() {
+        let cut = decoded(&STREAM.as_bytes()[..STREAM.len() / 2]);
+        assert!(matches!(cut.last(), Some(Event::Failed(_))));
+        let error = decoded(
+            b"event: error\ndata: {\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n",
+        );
+        assert!(matches!(&error[..], [Event::Failed(error)] if error.message == "busy"));
+    }
+
+    #[test]
+    fn the_end_of_a_passing_stream_is_seen() {
+        let mut meter = Meter::default();
+        let (first, last) = STREAM.as_bytes().split_at(STREAM.len() - 10);
+        first.iter().for_each(|byte| meter.feed(&[*byte]));
+        assert!(!meter.finished());
+        meter.feed(last);
+        assert!(meter.finished());
+    }
+}

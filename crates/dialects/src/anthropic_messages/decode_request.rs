@@ -184,3 +184,88 @@ fn read_format(raw: &RawValue, path: String) -> Result<ResponseFormat, Misread> 
         strict: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::{Tool, ToolChoice};
+    use serde_json::{Value, json};
+
+    fn read(body: &Value) -> ChatRequest {
+        decode(body.to_string().as_bytes()).expect("a request")
+    }
+
+    fn names(request: &ChatRequest) -> Vec<&str> {
+        request.extras.fields.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn tools_answers_become_messages_before_what_the_user_says() {
+        let request = read(&json!({"model": "m", "max_tokens": 9, "system": "s", "messages": [
+            {"role": "assistant", "content": [{"type": "text", "text": "see"},
+                {"type": "tool_use", "id": "a", "name": "look", "input": {"q": 1}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": "found", "is_error": true},
+                {"type": "text", "text": "so?"}]}]}));
+        let roles: Vec<_> = request.messages.iter().map(|message| message.role.clone()).collect();
+        assert_eq!(roles, [Role::System, Role::Assistant, Role::Tool, Role::User]);
+        assert_eq!(request.messages[1].tool_calls[0].arguments, r#"{"q":1}"#);
+        assert_eq!(request.messages[2].tool_call_id.as_deref(), Some("a"));
+        assert!(request.messages[2].is_error);
+        assert_eq!(request.messages[3].content.joined_text(), "so?");
+        assert!(request.stream_usage, "clients of this API always get usage");
+    }
+
+    #[test]
+    fn wishes_are_read_into_their_places_and_the_rest_is_kept() {
+        let request = read(&json!({"messages": [], "temperature": 0.5, "stop_sequences": ["X"],
+            "metadata": {"user_id": "u"}, "thinking": {"type": "enabled", "budget_tokens": 2000},
+            "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+            "tools": [{"name": "look", "input_schema": {}, "cache_control": {"type": "ephemeral"}},
+                {"type": "web_search_20250305", "name": "web_search"}],
+            "tool_choice": {"type": "any", "disable_parallel_tool_use": true}, "container": "c"}));
+        assert_eq!(request.sampling.stop.as_deref(), Some(["X".to_owned()].as_slice()));
+        assert_eq!(
+            (request.user.as_deref(), &request.reasoning),
+            (Some("u"), &Some(Reasoning::Budget(2000)))
+        );
+        assert!(matches!(request.response_format, Some(ResponseFormat::JsonSchema { schema: Some(_), .. })));
+        assert!(matches!(&request.tools[0], Tool::Function { extras, .. } if extras.len() == 1));
+        assert!(matches!(&request.tools[1], Tool::Unknown(_)));
+        assert!(matches!(request.tool_choice, Some(ToolChoice::Required)));
+        assert_eq!(request.parallel_tool_calls, Some(false));
+        assert_eq!(names(&request), ["container"]);
+        assert!(!request.extras.for_provider);
+    }
+
+    #[test]
+    fn thinking_that_says_more_than_a_budget_is_also_kept_whole() {
+        let with = |thinking: Value| read(&json!({ "messages": [], "thinking": thinking }));
+        assert_eq!(names(&with(json!({"type": "adaptive"}))), ["thinking"]);
+        assert_eq!(
+            names(&with(json!({"type": "enabled", "budget_tokens": 9, "display": "x"}))),
+            ["thinking"]
+        );
+        let off = with(json!({"type": "disabled"}));
+        assert_eq!((off.reasoning.as_ref(), names(&off).len()), (Some(&Reasoning::Off), 0));
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_path() {
+        for (body, path) in [
+            (json!({}), "messages"),
+            (json!({"messages": [{"content": "x"}]}), "messages[0].role"),
+            (json!({"messages": [{"role": "user"}]}), "messages[0].content"),
+            (
+                json!({"messages": [{"role": "user", "content": [{"type": "text"}]}]}),
+                "messages[0].content[0].text",
+            ),
+            (json!({"messages": [], "max_tokens": -1}), "max_tokens"),
+            (json!({"messages": [], "tools": [{"input_schema": {}}]}), "tools[0].name"),
+            (json!({"messages": [], "system": 1}), "system"),
+        ] {
+            let misread = decode(body.to_string().as_bytes()).expect_err("a wrong field");
+            assert_eq!(misread.path, path);
+        }
+    }
+}

@@ -155,3 +155,95 @@ fn unsigned_thinking(text: &str) -> Object {
     block.set("signature", "");
     block
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(body: &Value) -> ChatResponse {
+        decode(body.to_string().as_bytes()).expect("an answer")
+    }
+
+    fn answer(content: Value, stop_reason: &str) -> Value {
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": content,
+            "stop_reason": stop_reason, "stop_sequence": null,
+            "usage": {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 4,
+                "output_tokens": 5}})
+    }
+
+    #[test]
+    fn one_text_is_a_string_and_several_blocks_stay_apart() {
+        let one = read(&answer(json!([{"type": "text", "text": "hi", "citations": null}]), "end_turn"));
+        assert!(matches!(&one.choices[0].message.content, Content::Text(text) if text == "hi"));
+        let two =
+            json!([{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "hi"}]);
+        let two = read(&answer(two, "end_turn"));
+        assert!(matches!(&two.choices[0].message.content, Content::Parts(parts) if parts.len() == 2));
+        let none = read(&answer(json!([]), "end_turn"));
+        assert!(matches!(&none.choices[0].message.content, Content::Text(text) if text.is_empty()));
+    }
+
+    #[test]
+    fn calls_usage_and_reason_arrive() {
+        let content = json!([{"type": "text", "text": "see"},
+            {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"q": [1.5]}}]);
+        let read = read(&answer(content, "tool_use"));
+        let choice = &read.choices[0];
+        assert_eq!(choice.message.tool_calls[0].arguments, r#"{"q":[1.5]}"#);
+        assert_eq!(choice.finish_reason, Some(FinishReason::ToolCalls));
+        assert_eq!((read.id.as_deref(), read.model.as_deref()), (Some("msg_1"), Some("claude-x")));
+        let usage = read.usage.expect("counts");
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(7), Some(5)));
+    }
+
+    #[test]
+    fn every_reason_survives_the_way_out() {
+        for word in ["end_turn", "max_tokens", "tool_use", "refusal", "a_new_word"] {
+            assert_eq!(stop_reason(Some(&finish_reason(word)), false), word);
+        }
+        assert_eq!(finish_reason("pause_turn"), FinishReason::Stop);
+        assert_eq!(finish_reason("model_context_window_exceeded"), FinishReason::Length);
+        assert_eq!(stop_reason(Some(&FinishReason::Stop), true), "tool_use");
+    }
+
+    #[test]
+    fn an_answer_survives_the_way_out_and_back() {
+        let content = json!([
+            {"type": "thinking", "thinking": "hm", "signature": "s"},
+            {"type": "redacted_thinking", "data": "opaque"},
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+            {"type": "text", "text": "a", "citations": [{"type": "x"}]},
+            {"type": "tool_use", "id": "t", "name": "look", "input": {"b": 1, "a": 2}}]);
+        let mut body = answer(content, "tool_use");
+        body["container"] = json!({"id": "c"});
+        let mut losses = Losses::default();
+        let written = encode(&read(&body), &mut losses);
+        assert_eq!(serde_json::from_slice::<Value>(&written).expect("JSON"), body);
+        assert!(losses.is_empty());
+        let mut stopped = answer(json!([{"type": "text", "text": "a"}]), "stop_sequence");
+        stopped["stop_sequence"] = json!("X");
+        let written = encode(&read(&stopped), &mut losses);
+        assert_eq!(serde_json::from_slice::<Value>(&written).expect("JSON"), stopped);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_blames_the_provider() {
+        for body in ["", "[]", "{}", r#"{"content":1}"#, r#"{"content":[{"type":"text"}]}"#] {
+            assert_eq!(decode(body.as_bytes()).expect_err("no answer").class, Class::UpstreamError);
+        }
+        let failure = decode(br#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#);
+        let failure = failure.expect_err("an error");
+        assert_eq!(failure.upstream.and_then(|error| error.kind).as_deref(), Some("overloaded_error"));
+    }
+
+    #[test]
+    fn what_clients_of_this_api_cannot_get_is_recorded() {
+        let mut response = read(&answer(json!([{"type": "text", "text": "a"}]), "end_turn"));
+        response.choices.push(response.choices[0].clone());
+        response.extras.push(("system_fingerprint".to_owned(), crate::object::raw_of("fp")));
+        let mut losses = Losses::default();
+        encode(&response, &mut losses);
+        assert_eq!(losses.count(), 2);
+    }
+}

@@ -293,3 +293,157 @@ fn grow(block: u32, delta: Delta, events: &mut Vec<Event>) {
         events.push(Event::BlockGrew { choice: 0, block, delta });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(frames: &[&str]) -> Vec<String> {
+        let bytes: String = frames.iter().map(|frame| format!("data: {frame}   \r\n\r\n")).collect();
+        let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+        decoder.feed(bytes.as_bytes(), &mut events);
+        decoder.finish(&mut events);
+        events.iter().map(short).collect()
+    }
+
+    /// An event in one word or two.
+    fn short(event: &Event) -> String {
+        match event {
+            Event::Started { id, .. } => format!("start {}", id.as_deref().unwrap_or("-")),
+            Event::BlockOpened { block, kind, .. } => match kind {
+                BlockKind::ToolCall { id, name } => format!("open {block} call {id} {name}"),
+                BlockKind::RedactedThinking(data) => format!("open {block} redacted {data}"),
+                kind => format!("open {block} {kind:?}"),
+            },
+            Event::BlockGrew { block, delta, .. } => match delta {
+                Delta::Text(piece) => format!("grow {block} {piece}"),
+                Delta::Arguments(piece) => format!("arguments {block} {piece}"),
+                Delta::Signature(piece) => format!("signature {block} {piece}"),
+            },
+            Event::BlockClosed { block, .. } => format!("close {block}"),
+            Event::Ended { reason, .. } => format!("end {reason:?}"),
+            Event::Usage(usage) => format!("usage {:?} {:?}", usage.prompt_tokens, usage.completion_tokens),
+            Event::Finished => "finished".to_owned(),
+            Event::Failed(error) => format!("failed {}", error.message),
+            Event::Unknown(_) => "unknown".to_owned(),
+        }
+    }
+
+    const START: &str = r#"{"type":"message_start","message":{"id":"m","model":"x","usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":1}}}"#;
+    const DELTA: &str =
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}"#;
+    const STOP: &str = r#"{"type":"message_stop"}"#;
+
+    #[test]
+    fn text_reasoning_and_calls_arrive_in_their_blocks_with_cumulative_usage() {
+        let events = stream(&[
+            START,
+            r#"{"type":"ping"}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"s"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"o"}}"#,
+            r#"{"type":"content_block_stop","index":1}"#,
+            r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":""}}"#,
+            r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"hi"}}"#,
+            r#"{"type":"content_block_stop","index":2}"#,
+            r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t","name":"look","input":{}}}"#,
+            r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+            r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{\"q\""}}"#,
+            r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":":1}"}}"#,
+            r#"{"type":"content_block_stop","index":3}"#,
+            DELTA,
+            STOP,
+        ]);
+        let wanted = [
+            "start m",
+            "usage Some(7) Some(1)",
+            "open 0 Thinking",
+            "grow 0 hm",
+            "signature 0 s",
+            "close 0",
+            "open 1 redacted o",
+            "close 1",
+            "open 2 Text",
+            "grow 2 hi",
+            "close 2",
+            "open 3 call t look",
+            "arguments 3 {\"q\"",
+            "arguments 3 :1}",
+            "close 3",
+            "end Some(Stop)",
+            "usage Some(7) Some(9)",
+            "finished",
+        ];
+        assert_eq!(events, wanted);
+    }
+
+    #[test]
+    fn a_call_without_arguments_has_an_empty_object_and_whole_input_is_kept() {
+        let call = |input: &str| {
+            let start = format!(
+                r#"{{"type":"content_block_start","index":0,"content_block":{{"type":"tool_use","id":"t","name":"n","input":{input}}}}}"#
+            );
+            stream(&[START, &start, r#"{"type":"content_block_stop","index":0}"#, DELTA, STOP])[3].clone()
+        };
+        assert_eq!(call("{}"), "arguments 0 {}");
+        assert_eq!(call(r#"{"q":1}"#), r#"arguments 0 {"q":1}"#);
+    }
+
+    #[test]
+    fn blocks_without_a_place_here_pass_as_unknown_and_do_not_number_the_others() {
+        let events = stream(&[
+            START,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s","name":"w"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"a"}}"#,
+            r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{}}}"#,
+            r#"{"type":"content_block_stop","index":1}"#,
+            r#"{"type":"brand_new"}"#,
+            DELTA,
+            STOP,
+        ]);
+        let text = ["open 0 Text", "grow 0 a", "unknown", "close 0", "unknown"];
+        assert_eq!(
+            events[2..10],
+            ["unknown", "unknown", "unknown", text[0], text[1], text[2], text[3], text[4]]
+        );
+        assert_eq!(events.last().map(String::as_str), Some("finished"));
+    }
+
+    #[test]
+    fn an_error_in_the_stream_a_cut_and_nonsense_are_failures() {
+        let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"}}"#;
+        assert_eq!(stream(&[START, error, STOP])[2..], ["failed busy"]);
+        let cut = stream(&[START, DELTA]);
+        assert_eq!(
+            cut.last().map(String::as_str),
+            Some("failed the provider's stream ended before its `message_stop`")
+        );
+        for nonsense in [
+            "{",
+            "[]",
+            r#"{"type":"message_start"}"#,
+            r#"{"type":"content_block_delta","index":5,"delta":{"type":"text_delta","text":"x"}}"#,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use"}}"#,
+        ] {
+            let events = stream(&[START, nonsense, STOP]);
+            assert_eq!(
+                events[2..],
+                ["failed an event of the provider's stream cannot be read"],
+                "{nonsense}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_end_without_a_reason_still_closes_what_is_open() {
+        let open = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}"#;
+        assert_eq!(
+            stream(&[open, STOP]),
+            ["start -", "open 0 Text", "grow 0 a", "close 0", "end None", "finished"]
+        );
+    }
+}

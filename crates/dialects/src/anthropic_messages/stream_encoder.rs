@@ -197,3 +197,129 @@ fn write_delta(index: u32, kind: &BlockKind, delta: &Delta, out: &mut Vec<u8>) {
 fn write(event: &str, data: &impl Serialize, out: &mut Vec<u8>) {
     sse::write(Some(event), &bytes_of(data), out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::Class;
+    use crate::framing::sse::SseReader;
+    use serde_json::Value;
+
+    fn frames(bytes: &[u8]) -> Vec<Value> {
+        let mut frames = Vec::new();
+        let mut reader = SseReader::new();
+        let read = reader.feed(bytes, |event| {
+            let frame: Value = serde_json::from_slice(event.data).expect("JSON");
+            assert_eq!(frame["type"].as_str(), event.event, "the event's name is its type");
+            frames.push(frame);
+        });
+        read.expect("short frames");
+        frames
+    }
+
+    fn written(events: &[Event]) -> Vec<Value> {
+        let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+        for event in events {
+            encoder.encode(event, &mut out);
+        }
+        frames(&out)
+    }
+
+    fn open(block: u32, kind: BlockKind) -> Event {
+        Event::BlockOpened { choice: 0, block, kind }
+    }
+
+    fn grow(block: u32, delta: Delta) -> Event {
+        Event::BlockGrew { choice: 0, block, delta }
+    }
+
+    fn call(id: &str) -> BlockKind {
+        BlockKind::ToolCall { id: id.to_owned(), name: "look".to_owned() }
+    }
+
+    const START: Event = Event::Started { id: None, model: None, created: None };
+
+    #[test]
+    fn usage_that_comes_after_the_reason_is_in_the_last_delta() {
+        let frames = written(&[
+            START,
+            Event::Ended { choice: 0, reason: Some(FinishReason::Length) },
+            Event::Usage(Usage {
+                prompt_tokens: Some(9),
+                cache_read_tokens: Some(4),
+                completion_tokens: Some(2),
+                ..Usage::default()
+            }),
+            Event::Finished,
+        ]);
+        assert_eq!(frames[0]["message"]["usage"], json!({"input_tokens": 0, "output_tokens": 0}));
+        assert_eq!(frames[1]["delta"]["stop_reason"], "max_tokens");
+        let usage = json!({"input_tokens": 5, "cache_read_input_tokens": 4, "output_tokens": 2});
+        assert_eq!(frames[1]["usage"], usage);
+        assert_eq!(frames[2], json!({"type": "message_stop"}));
+    }
+
+    #[test]
+    fn one_block_is_open_at_a_time_and_nothing_of_the_others_is_lost() {
+        let frames = written(&[
+            START,
+            open(0, call("a")),
+            open(1, call("b")),
+            grow(1, Delta::Arguments("{\"x\"".to_owned())),
+            grow(0, Delta::Arguments("{}".to_owned())),
+            grow(1, Delta::Arguments(":1}".to_owned())),
+            Event::BlockClosed { choice: 0, block: 1 },
+            Event::BlockClosed { choice: 0, block: 0 },
+            Event::Ended { choice: 0, reason: Some(FinishReason::ToolCalls) },
+            Event::Finished,
+        ]);
+        let told: Vec<_> = frames
+            .iter()
+            .map(|frame| (frame["type"].as_str().unwrap_or_default(), frame["index"].as_u64()))
+            .collect();
+        let block = |index| {
+            [
+                ("content_block_start", Some(index)),
+                ("content_block_delta", Some(index)),
+                ("content_block_stop", Some(index)),
+            ]
+        };
+        assert_eq!(told[1..7], [block(0), block(1)].concat());
+        assert_eq!(frames[4]["content_block"]["id"], "b");
+        assert_eq!(frames[5]["delta"], json!({"type": "input_json_delta", "partial_json": "{\"x\":1}"}));
+        assert_eq!(frames[7]["delta"]["stop_reason"], "tool_use");
+    }
+
+    #[test]
+    fn reasoning_refusals_and_encrypted_blocks_have_their_forms() {
+        let frames = written(&[
+            START,
+            open(0, BlockKind::Thinking),
+            grow(0, Delta::Text("hm".to_owned())),
+            grow(0, Delta::Signature("s".to_owned())),
+            Event::BlockClosed { choice: 0, block: 0 },
+            open(1, BlockKind::RedactedThinking("o".to_owned())),
+            Event::BlockClosed { choice: 0, block: 1 },
+            open(2, BlockKind::Refusal),
+            grow(2, Delta::Text("no".to_owned())),
+        ]);
+        assert_eq!(frames[2]["delta"], json!({"type": "thinking_delta", "thinking": "hm"}));
+        assert_eq!(frames[3]["delta"], json!({"type": "signature_delta", "signature": "s"}));
+        assert_eq!(frames[5]["content_block"], json!({"type": "redacted_thinking", "data": "o"}));
+        assert_eq!(frames[8]["delta"], json!({"type": "text_delta", "text": "no"}));
+    }
+
+    #[test]
+    fn a_failure_is_the_last_event_and_only_the_first_answer_is_written() {
+        let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+        encoder.encode(&START, &mut out);
+        encoder.encode(&Event::BlockOpened { choice: 1, block: 0, kind: BlockKind::Text }, &mut out);
+        encoder.fail(&Failure::new(Class::UpstreamOverloaded, "busy"), "req_1", &mut out);
+        encoder.encode(&Event::Finished, &mut out);
+        encoder.fail(&Failure::new(Class::Internal, "again"), "req_1", &mut out);
+        let frames = frames(&out);
+        assert_eq!(frames.len(), 2);
+        let error = json!({"type": "overloaded_error", "message": "busy"});
+        assert_eq!(frames[1], json!({"type": "error", "error": error, "request_id": "req_1"}));
+    }
+}

@@ -302,3 +302,121 @@ impl UsageMeter for Meter {
         self.finished
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(lines: &str) -> Vec<Event> {
+        let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+        decoder.feed(lines.as_bytes(), &mut events);
+        decoder.finish(&mut events);
+        events
+    }
+
+    fn text(events: &[Event], wanted: u32) -> String {
+        let piece = |event: &Event| match event {
+            Event::BlockGrew { choice, delta: Delta::Text(text), .. } if *choice == wanted => {
+                Some(text.clone())
+            }
+            _ => None,
+        };
+        events.iter().filter_map(piece).collect()
+    }
+
+    #[test]
+    fn a_chat_ends_with_its_reason_and_usage() {
+        let events = events(concat!(
+            r#"{"is_finished":false,"event_type":"stream-start","generation_id":"g"}"#,
+            "\n",
+            r#"{"is_finished":false,"event_type":"text-generation","text":"a"}"#,
+            "\n",
+            r#"{"is_finished":false,"event_type":"search-results","documents":[]}"#,
+            "\n",
+            r#"{"is_finished":false,"event_type":"text-generation","text":"b"}"#,
+            "\n",
+            r#"{"is_finished":true,"event_type":"stream-end","finish_reason":"COMPLETE","response":{"text":"ab","token_count":{"prompt_tokens":3,"response_tokens":2,"total_tokens":5}}}"#,
+        ));
+        assert_eq!(text(&events, 0), "ab");
+        assert!(matches!(&events[0], Event::Started { id: Some(id), .. } if id == "g"));
+        assert!(matches!(&events[events.len() - 3], Event::Ended { reason: Some(FinishReason::Stop), .. }));
+        assert!(matches!(&events[events.len() - 2], Event::Usage(usage) if usage.total_tokens == Some(5)));
+        assert!(matches!(events.last(), Some(Event::Finished)));
+    }
+
+    #[test]
+    fn several_generations_are_several_choices_with_their_own_reasons() {
+        let events = events(concat!(
+            r#"{"event_type":"text-generation","text":"a","index":0}"#,
+            "\n",
+            r#"{"event_type":"text-generation","text":"b","index":1}"#,
+            "\n",
+            r#"{"event_type":"stream-end","finish_reason":"COMPLETE","response":{"generations":[{"text":"a","finish_reason":"COMPLETE"},{"text":"b","finish_reason":"MAX_TOKENS"}]}}"#,
+            "\n",
+        ));
+        assert_eq!((text(&events, 0), text(&events, 1)), ("a".to_owned(), "b".to_owned()));
+        let reasons: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Ended { choice, reason } => Some((*choice, reason.clone())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, [(0, Some(FinishReason::Stop)), (1, Some(FinishReason::Length))]);
+    }
+
+    #[test]
+    fn errors_cuts_and_nonsense_are_failures() {
+        for (lines, message) in [
+            (
+                r#"{"event_type":"stream-error","is_finished":true,"finish_reason":"ERROR","err":"busy"}"#,
+                "busy",
+            ),
+            (r#"{"message":"internal"}"#, "internal"),
+            (r#"{"event_type":"text-generation","text":"a"}"#, "ended before"),
+            ("nonsense", "cannot be read"),
+            (r#"{"event_type":"text-generation","text":"a","index":99999999999}"#, "cannot be read"),
+        ] {
+            let events = events(lines);
+            assert!(
+                matches!(events.last(), Some(Event::Failed(error)) if error.message.contains(message)),
+                "{lines}"
+            );
+        }
+    }
+
+    #[test]
+    fn reasoning_of_another_provider_is_not_shown_as_the_answer() {
+        let mut out = Vec::new();
+        let mut encoder = Encoder::of_chat();
+        for event in [
+            Event::Started { id: None, model: None, created: None },
+            Event::BlockOpened { choice: 0, block: 0, kind: BlockKind::Thinking },
+            Event::BlockGrew { choice: 0, block: 0, delta: Delta::Text("secret".to_owned()) },
+            Event::BlockClosed { choice: 0, block: 0 },
+            Event::BlockOpened { choice: 0, block: 1, kind: BlockKind::Text },
+            Event::BlockGrew { choice: 0, block: 1, delta: Delta::Text("said".to_owned()) },
+            Event::Finished,
+        ] {
+            encoder.encode(&event, &mut out);
+        }
+        let out = String::from_utf8(out).expect("JSON");
+        assert!(out.contains("said") && !out.contains("secret"), "{out}");
+    }
+
+    #[test]
+    fn a_passing_stream_is_metered_in_any_chunking() {
+        let stream = concat!(
+            r#"{"event_type":"text-generation","text":"stream-end"}"#,
+            "\n",
+            r#"{"event_type":"stream-end","response":{"meta":{"tokens":{"input_tokens":3,"output_tokens":2}}}}"#,
+            "\n",
+        );
+        for size in [1, 9, stream.len()] {
+            let mut meter = Meter::default();
+            stream.as_bytes().chunks(size).for_each(|chunk| meter.feed(chunk));
+            assert_eq!(meter.usage().and_then(|usage| usage.total()), Some(5));
+            assert!(meter.finished());
+        }
+    }
+}
