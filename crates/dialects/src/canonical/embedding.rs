@@ -71,9 +71,12 @@ impl EmbeddingResponse {
     /// A [`Failure`] that blames the upstream when a vector is not of the form that it claims.
     pub fn recode(&mut self, encoding: Encoding) -> Result<(), Failure> {
         for (place, vector) in self.vectors.iter_mut().enumerate() {
-            if let Some(recoded) = vector.recoded(encoding).ok_or_else(|| unreadable(place))? {
-                *vector = recoded;
-            }
+            let recoded = match (&*vector, encoding) {
+                (Vector::Numbers(_), Encoding::Float) | (Vector::Base64(_), Encoding::Base64) => continue,
+                (_, Encoding::Float) => vector.numbers().map(Vector::Numbers),
+                (_, Encoding::Base64) => vector.base64().map(Vector::Base64),
+            };
+            *vector = recoded.ok_or_else(|| unreadable(place))?;
         }
         Ok(())
     }
@@ -86,25 +89,29 @@ fn unreadable(place: usize) -> Failure {
 }
 
 impl Vector {
-    /// The vector in another form: `Some(None)` when it has that form already, `None` when it is no vector of floats.
-    pub(crate) fn recoded(&self, encoding: Encoding) -> Option<Option<Self>> {
-        match (self, encoding) {
-            (Self::Numbers(_), Encoding::Float) | (Self::Base64(_), Encoding::Base64) => Some(None),
-            (Self::Numbers(numbers), Encoding::Base64) => {
-                let floats: Vec<f32> = serde_json::from_str(numbers.get()).ok()?;
-                let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
-                floats.iter().all(|float| float.is_finite()).then(|| Some(Self::Base64(STANDARD.encode(bytes))))
-            }
-            (Self::Base64(text), Encoding::Float) => {
-                let bytes = STANDARD.decode(text).ok()?;
-                let (floats, rest) = bytes.as_chunks::<4>();
-                let floats: Vec<f32> = floats.iter().map(|four| f32::from_le_bytes(*four)).collect();
-                let whole = rest.is_empty() && floats.iter().all(|float| float.is_finite());
-                whole.then(|| {
-                    serde_json::value::to_raw_value(&floats).ok().map(|raw| Some(Self::Numbers(raw)))
-                })?
-            }
-        }
+    /// The vector as a JSON list of numbers. `None` when it is not base64 of 32-bit floats.
+    pub fn numbers(&self) -> Option<RawJson> {
+        let text = match self {
+            Self::Numbers(numbers) => return Some(numbers.clone()),
+            Self::Base64(text) => text,
+        };
+        let bytes = STANDARD.decode(text).ok()?;
+        let (floats, rest) = bytes.as_chunks::<4>();
+        let floats: Vec<f32> = floats.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        // JSON has no word for the rest.
+        let sayable = rest.is_empty() && floats.iter().all(|float| float.is_finite());
+        if sayable { serde_json::value::to_raw_value(&floats).ok() } else { None }
+    }
+
+    /// The vector as base64 of little-endian 32-bit floats. `None` when it is not a list of numbers of that size.
+    pub fn base64(&self) -> Option<String> {
+        let numbers = match self {
+            Self::Base64(text) => return Some(text.clone()),
+            Self::Numbers(numbers) => numbers,
+        };
+        let floats: Vec<f32> = serde_json::from_str(numbers.get()).ok()?;
+        let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+        floats.iter().all(|float| float.is_finite()).then(|| STANDARD.encode(bytes))
     }
 }
 

@@ -15,7 +15,7 @@ pub fn read(value: &RawValue) -> Read<Message> {
     if object.get("role").is_none_or(|role| role.get() == "null") {
         return Err(Mismatch::missing("role", "a string"));
     }
-    read_object(object, &["reasoning_content"])
+    read_object(object, &["reasoning_content"], read_content)
 }
 
 /// Reads the message of an answer, where a role may be missing and several names of reasoning are in use.
@@ -23,10 +23,14 @@ pub fn read(value: &RawValue) -> Read<Message> {
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field.
 pub fn read_answer(value: &RawValue) -> Read<Message> {
-    read_object(Object::of(value)?, &["reasoning_content", "reasoning"])
+    read_object(Object::of(value)?, &["reasoning_content", "reasoning"], read_answer_content)
 }
 
-fn read_object(mut object: Object<'_>, reasoning_names: &[&str]) -> Read<Message> {
+fn read_object(
+    mut object: Object<'_>,
+    reasoning_names: &[&str],
+    read_content: fn(&RawValue) -> Read<Content>,
+) -> Read<Message> {
     let role = object.string("role")?.map_or(Role::Assistant, |word| Role::of_openai_word(&word));
     let content = object.take("content").map_or(Ok(Content::None), read_content)?;
     let reasoning = read_reasoning(&mut object, reasoning_names);
@@ -79,6 +83,25 @@ fn read_content(value: &RawValue) -> Read<Content> {
     parts.collect::<Read<_>>().map(Content::Parts)
 }
 
+/// Content of an answer may also be a parsed object, as Cloudflare sends structured output; and Mistral's reasoning,
+/// which in requests stays as it is, becomes what every other dialect can say.
+fn read_answer_content(value: &RawValue) -> Read<Content> {
+    if value.get().starts_with('{') {
+        return Ok(Content::Text(value.get().to_owned()));
+    }
+    let mut content = read_content(value)?;
+    if let Content::Parts(parts) = &mut content {
+        for part in parts {
+            if let Part::Unknown(raw) = part
+                && let Some(thinking) = read_thinking(raw)
+            {
+                *part = thinking;
+            }
+        }
+    }
+    Ok(content)
+}
+
 fn read_part(value: &RawValue) -> Read<Part> {
     if let Ok(text) = text(value) {
         return Ok(Part::Text { text, extras: Vec::new() });
@@ -90,17 +113,18 @@ fn read_part(value: &RawValue) -> Read<Part> {
             let text = object.string("text")?.ok_or_else(|| Mismatch::missing("text", "a string"))?;
             Part::Text { text, extras: object.rest() }
         }
-        Some("thinking") => read_thinking(object).unwrap_or_else(unknown),
         Some(kind) => media::read(kind, object).map_or_else(unknown, Part::Media),
         None => unknown(),
     })
 }
 
 /// Mistral's reasoning: a list of text parts, or text alone.
-fn read_thinking(mut object: Object<'_>) -> Option<Part> {
+fn read_thinking(value: &RawValue) -> Option<Part> {
+    let mut object = Object::of(value).ok()?;
+    let kind = object.string("type").ok()?;
     let thinking = object.take("thinking")?;
     let signature = object.string("signature").ok()?;
-    if !object.is_empty() {
+    if kind.as_deref() != Some("thinking") || !object.is_empty() {
         return None;
     }
     Some(Part::Thinking { text: parts_text(thinking)?, signature })

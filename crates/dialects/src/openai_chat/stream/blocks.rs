@@ -24,7 +24,7 @@ pub(super) struct Blocks {
     opened: u32,
     waiting: Vec<Waiting>,
     calls: Vec<Call>,
-    pub(super) ended: bool,
+    reason: Option<FinishReason>,
 }
 
 #[derive(Debug)]
@@ -111,12 +111,23 @@ impl Blocks {
         self.waiting.iter().map(|block| block.text.len()).sum()
     }
 
-    /// The choice is whole: everything that waits comes out.
-    pub(super) fn end(&mut self, reason: Option<FinishReason>, events: &mut Vec<Event>) {
+    /// The provider says why it stopped: everything that waits comes out. More may follow all the same, since Together
+    /// says it after each tool call.
+    pub(super) fn stop(&mut self, reason: FinishReason, events: &mut Vec<Event>) {
+        self.advance(true, events);
+        self.reason = Some(reason);
+    }
+
+    /// Whether the provider said why it stopped.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    /// Nothing more can follow.
+    pub(super) fn end(&mut self, events: &mut Vec<Event>) {
         self.advance(true, events);
         self.close(events);
-        self.ended = true;
-        events.push(Event::Ended { choice: self.choice, reason });
+        events.push(Event::Ended { choice: self.choice, reason: self.reason.take() });
     }
 
     /// Opens what waits, as far as the open block can be closed, or all of it.

@@ -118,13 +118,6 @@ impl State {
         events: &mut Vec<Event>,
     ) -> Result<(), UpstreamError> {
         let blocks = self.blocks(choice.index.unwrap_or(place))?;
-        if blocks.ended {
-            // Filters speak after the end; nothing may be added to the answer any more.
-            if choice.delta.is_some() || choice.text.is_some() {
-                events.push(Event::Unknown(Bytes::copy_from_slice(data)));
-            }
-            return Ok(());
-        }
         if let Some(text) = choice.text {
             grow(blocks, Key::Text, text.into_owned(), events);
         }
@@ -132,7 +125,7 @@ impl State {
             take_delta(blocks, delta, data, events)?;
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-            blocks.end(Some(FinishReason::of_openai_word(&reason)), events);
+            blocks.stop(FinishReason::of_openai_word(&reason), events);
         }
         Ok(())
     }
@@ -151,13 +144,13 @@ impl State {
         Ok(&mut self.choices[at].1)
     }
 
-    /// The provider's own end. Choices that it did not end are whole all the same; it does not say why they stopped.
+    /// The provider's own end, at which every choice ends, with the reason that the provider gave, if any.
     fn finish(&mut self, events: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.started, true) {
             events.push(Event::Started { id: None, model: None, created: None });
         }
-        for (_, blocks) in self.choices.iter_mut().filter(|(_, blocks)| !blocks.ended) {
-            blocks.end(None, events);
+        for (_, blocks) in &mut self.choices {
+            blocks.end(events);
         }
         self.over = true;
         events.push(Event::Finished);
@@ -168,7 +161,7 @@ impl State {
         if self.over {
             return;
         }
-        if !self.choices.is_empty() && self.choices.iter().all(|(_, blocks)| blocks.ended) {
+        if !self.choices.is_empty() && self.choices.iter().all(|(_, blocks)| blocks.has_stopped()) {
             self.finish(events);
         } else {
             self.fail(truncated(), events);

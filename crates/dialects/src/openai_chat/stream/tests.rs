@@ -63,9 +63,9 @@ fn text_and_reasoning_are_blocks_one_after_the_other() {
         "0.0 closed",
         "0.1 Text",
         "0.1 + a",
+        "usage 3",
         "0.1 closed",
         "0 ended stop",
-        "usage 3",
         "finished",
     ];
     assert_eq!(events(&chunks), expected);
@@ -111,6 +111,24 @@ fn calls_that_all_count_as_the_first_are_told_apart_by_id() {
     let chunks = [call(0, r#","id":"a""#, "{}"), call(0, r#","id":"b""#, "{}")];
     let expected = ["started -", "0.0 call a f", "0.0 + {}", "0.0 closed", "0.1 call b f", "0.1 + {}"];
     assert_eq!(events(&chunks.each_ref().map(String::as_str))[..6], expected);
+}
+
+#[test]
+fn a_call_after_the_reason_of_another_is_kept() {
+    let stop = r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#;
+    let (first, second) = (call(0, r#","id":"a""#, "{}"), call(1, r#","id":"b""#, "{}"));
+    let expected = [
+        "started -",
+        "0.0 call a f",
+        "0.0 + {}",
+        "0.0 closed",
+        "0.1 call b f",
+        "0.1 + {}",
+        "0.1 closed",
+        "0 ended tool_calls",
+        "finished",
+    ];
+    assert_eq!(events(&[&first, stop, &second, stop, "[DONE]"]), expected);
 }
 
 #[test]
