@@ -39,7 +39,7 @@ pub(crate) fn redact_json(value: &mut Value, secrets: &[&str]) {
             for (name, field) in fields.iter_mut() {
                 match field {
                     Value::String(text) if !text.is_empty() && SECRET_FIELD.is_match(name) => {
-                        GONE.clone_into(text)
+                        GONE.clone_into(text);
                     }
                     _ => redact_json(field, secrets),
                 }

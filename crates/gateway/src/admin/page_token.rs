@@ -17,8 +17,8 @@ pub(super) struct BadToken;
 
 /// Where the page starts that `query` asks for: 0 where it has no `page_token`.
 pub(super) fn start(query: Option<&str>) -> Result<usize, BadToken> {
-    let parameters = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    match parameters.filter(|(name, _)| *name == "page_token").last() {
+    let mut parameters = query.unwrap_or_default().rsplit('&').filter_map(|pair| pair.split_once('='));
+    match parameters.find(|(name, _)| *name == "page_token") {
         None => Ok(0),
         Some((_, token)) => index(&percent_decode_str(token).decode_utf8_lossy()).ok_or(BadToken),
     }

@@ -83,7 +83,7 @@ mod tests {
         let subscriber =
             tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
         tracing::subscriber::with_default(subscriber.finish(), || {
-            write(record, Duration::from_micros(12_500))
+            write(record, Duration::from_micros(12_500));
         });
         let line = lines.0.lock().expect("not poisoned").clone();
         serde_json::from_slice(&line).expect("one line of JSON")
