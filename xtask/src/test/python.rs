@@ -31,13 +31,13 @@ pub(crate) fn suites() -> Vec<Step> {
             "suite-mlflow29",
             "MLflow 2.9, LangChain 0.0.350, OpenAI's SDK 1",
             "mlflow29",
-            &["tests/mlflow29", "tests/openai"],
+            &["tests/mlflow29", "tests/openai_sdk"],
         ),
         suite(
             "suite-current",
             "MLflow 2.22, and OpenAI's SDK and LangChain of today",
             "current",
-            &["tests/current", "tests/openai"],
+            &["tests/current", "tests/openai_sdk"],
         ),
         suite("docs-page", "/docs in a real Chromium", "current", &["tests/browser"]).needing(&[
             "build",
