@@ -56,7 +56,8 @@ fn malformed_json_is_placed_where_python_places_it() {
 
 #[test]
 fn python_json_that_is_not_json_is_read() {
-    let read = parse(r#"{"a": 1, "b": NaN, "a": [-Infinity, 1e3, "\ud83e\udd80\/"]}"#).expect("Python reads it");
+    let read =
+        parse(r#"{"a": 1, "b": NaN, "a": [-Infinity, 1e3, "\ud83e\udd80\/"]}"#).expect("Python reads it");
     let Json::Object(object) = read else { panic!("an object") };
     assert_eq!(object.iter().map(|(name, _)| name.as_ref()).collect::<Vec<_>>(), ["a", "b"]);
     let Some(Json::List(list)) = get(&object, "a") else { panic!("the last of two keys counts") };
@@ -105,7 +106,8 @@ fn only_json_content_types_are_read_and_a_missing_one_counts_as_json() {
     ] {
         assert!(body::unreadable_content_type(readable).is_none(), "{readable:?}");
     }
-    for other in ["text/plain", "application/jsonl", "text/json", "application/x-www-form-urlencoded", "json"] {
+    for other in ["text/plain", "application/jsonl", "text/json", "application/x-www-form-urlencoded", "json"]
+    {
         let failure = body::unreadable_content_type(Some(other)).expect(other);
         assert_eq!(refused(&failure)["detail"][0]["loc"], json!(["body"]));
     }
@@ -186,7 +188,8 @@ fn truth_is_read_from_the_words_that_pydantic_knows() {
     {
         assert_eq!(truth(json), Ok(value), "{json}");
     }
-    for (json, kind) in [("2", "bool_parsing"), ("\"maybe\"", "bool_parsing"), ("0.5", "bool_type"), ("[]", "bool_type")]
+    for (json, kind) in
+        [("2", "bool_parsing"), ("\"maybe\"", "bool_parsing"), ("0.5", "bool_type"), ("[]", "bool_type")]
     {
         assert_eq!(truth(json), Err(kind), "{json}");
     }
@@ -206,9 +209,8 @@ fn a_huge_wrong_body_is_not_repeated_whole() {
 
 #[test]
 fn a_provider_that_lacks_an_operation_is_named_in_each_contracts_words() {
-    let failure = |streamed| {
-        Failure::new(Class::NotImplemented { operation: Operation::Chat, streamed }, "Anthropic")
-    };
+    let failure =
+        |streamed| Failure::new(Class::NotImplemented { operation: Operation::Chat, streamed }, "Anthropic");
     let classic = json!({"detail": "The chat route is not available for Anthropic models."});
     assert_eq!(said(&failure(false), Contract::Classic), (404, classic));
     let endpoints = json!({"detail": "The chat route is not implemented for Anthropic models."});
@@ -232,7 +234,8 @@ fn a_providers_error_passes_with_its_own_status() {
     assert_eq!(of(Class::UpstreamOverloaded, 529, "text/plain", b"slow down"), (529, whole));
     let (status, detail) = of(Class::UpstreamError, 200, "text/html", b"<html>");
     assert_eq!(status, 502);
-    let text = "The returned data type from the route service is not supported. Received content type: text/html";
+    let text =
+        "The returned data type from the route service is not supported. Received content type: text/html";
     assert_eq!(detail, json!({"detail": text}));
 }
 
@@ -276,8 +279,23 @@ fn an_error_inside_a_stream_is_one_event() {
 /// JSON of any shape, with names that the contracts know among it.
 pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
-        "messages", "role", "content", "prompt", "input", "text", "stop", "temperature", "n", "tools", "type",
-        "function", "parameters", "properties", "stream", "model", "x",
+        "messages",
+        "role",
+        "content",
+        "prompt",
+        "input",
+        "text",
+        "stop",
+        "temperature",
+        "n",
+        "tools",
+        "type",
+        "function",
+        "parameters",
+        "properties",
+        "stream",
+        "model",
+        "x",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),

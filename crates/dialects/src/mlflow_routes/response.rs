@@ -1,8 +1,8 @@
 //! Answers for clients.
 
 use crate::canonical::{
-    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, Encoding, FinishReason, Losses, Operation,
-    RawJson, Usage, Vector,
+    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, Operation,
+    RawJson, Usage,
 };
 use crate::mlflow_contract::losses;
 use crate::object::{bytes_of, raw_of};
@@ -103,14 +103,10 @@ pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> 
 pub(super) fn embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_fields(&response.extras, losses);
     let embeddings = response.vectors.iter().enumerate().map(|(index, vector)| {
-        match (vector, vector.recoded(Encoding::Float)) {
-            (_, Some(Some(Vector::Numbers(numbers)))) => numbers,
-            (Vector::Numbers(numbers), Some(None)) => numbers.clone(),
-            _ => {
-                losses.add(format!("data[{index}].embedding"), "it is not base64 of 32-bit floats");
-                raw_of([0.0; 0])
-            }
-        }
+        vector.numbers().unwrap_or_else(|| {
+            losses.add(format!("data[{index}].embedding"), "it is not base64 of 32-bit floats");
+            raw_of([0.0; 0])
+        })
     });
     let embeddings = embeddings.collect();
     // The provider counts what it read; an embedding writes no tokens.

@@ -1,7 +1,7 @@
 use super::MlflowRoutes;
 use crate::canonical::{
-    ChatResponse, Choice, CompletionChoice, CompletionResponse, Content, EmbeddingInput, EmbeddingResponse, Failure,
-    FinishReason, Losses, Message, Part, Prompt, Role, Scale, ToolCall, Usage, Vector,
+    ChatResponse, Choice, CompletionChoice, CompletionResponse, Content, EmbeddingInput, EmbeddingResponse,
+    Failure, FinishReason, Losses, Message, Part, Prompt, Role, Scale, ToolCall, Usage, Vector,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits};
 use crate::mlflow_contract::tests::any_json;
@@ -59,10 +59,12 @@ fn parameters_are_converted_and_the_rest_goes_to_the_provider_as_it_is() {
     assert_eq!(sampling.stop.as_deref(), Some(&["END".to_owned()][..]));
     assert_eq!(request.model, None);
     assert_eq!(request.messages[0].name.as_deref(), Some("ann"));
-    let extras: Vec<_> = request.messages[0].extras.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
+    let extras: Vec<_> =
+        request.messages[0].extras.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
     assert_eq!(extras, [("function_call", "{}")]);
     assert!(request.extras.for_provider);
-    let extras: Vec<_> = request.extras.fields.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
+    let extras: Vec<_> =
+        request.extras.fields.iter().map(|(name, value)| (name.as_str(), value.get())).collect();
     let wanted = [
         ("seed", "12345678901234567890123"),
         ("f", "1.0"),
@@ -90,7 +92,10 @@ fn every_mistake_is_listed_in_the_order_of_the_contract() {
     assert_eq!(places(&chat(&body).expect_err("eight mistakes")), wanted);
     let empty = chat(&json!({"messages": []})).expect_err("no message");
     assert_eq!(empty.fields[0].kind, "too_short");
-    assert_eq!(places(&completion(&json!({"prompt": ["a"]})).expect_err("a list")), [json!(["body", "prompt"])]);
+    assert_eq!(
+        places(&completion(&json!({"prompt": ["a"]})).expect_err("a list")),
+        [json!(["body", "prompt"])]
+    );
 }
 
 #[test]
@@ -114,7 +119,9 @@ fn a_stream_is_refused_with_the_way_to_get_one() {
     ] {
         let reply = MlflowRoutes.encode_error(&failure, "id");
         assert_eq!(reply.status, 422);
-        assert!(said(&reply.body)["detail"].as_str().expect("a text").contains("/endpoints/{name}/invocations"));
+        assert!(
+            said(&reply.body)["detail"].as_str().expect("a text").contains("/endpoints/{name}/invocations")
+        );
     }
 }
 
@@ -178,7 +185,8 @@ fn what_an_answer_cannot_say_is_recorded() {
 
 #[test]
 fn a_completions_metadata_names_a_reason_only_if_there_is_one() {
-    let choice = |finish_reason| CompletionChoice { index: 0, text: "t".to_owned(), finish_reason, logprobs: None };
+    let choice =
+        |finish_reason| CompletionChoice { index: 0, text: "t".to_owned(), finish_reason, logprobs: None };
     let choices = vec![choice(Some(FinishReason::Stop)), choice(None)];
     let usage = Some(Usage { prompt_tokens: Some(3), completion_tokens: Some(4), ..Usage::default() });
     let response = CompletionResponse { choices, usage, ..CompletionResponse::default() };
@@ -210,7 +218,8 @@ fn a_gateway_behind_reads_what_this_one_writes() {
     let request = chat(&body).expect("a chat");
     let mut losses = Losses::default();
     let traits = ModelTraits::default();
-    let written = ChatCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("it can be said");
+    let written =
+        ChatCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("it can be said");
     assert_eq!((said(&written), losses.count()), (body, 0));
     let answer = json!({
         "candidates": [{"message": {"role": "assistant", "content": "hi"}, "metadata": {"finish_reason": "stop"}}],
@@ -230,23 +239,29 @@ fn the_other_operations_survive_a_gateway_behind_too() {
     let traits = ModelTraits::default();
     let body = json!({"temperature": 1.0, "candidate_count": 1, "prompt": "p", "suffix": "s"});
     let request = completion(&body).expect("a completion");
-    let written = CompletionCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("sayable");
+    let written =
+        CompletionCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("sayable");
     assert_eq!(said(&written), body);
     let answer = json!({"candidates": [{"text": "t", "metadata": {}}], "metadata": {"input_tokens": null,
         "output_tokens": null, "total_tokens": null, "model": "m", "route_type": "llm/v1/completions"}});
-    let read = CompletionCodec::decode_response(&MlflowRoutes, answer.to_string().as_bytes()).expect("an answer");
+    let read =
+        CompletionCodec::decode_response(&MlflowRoutes, answer.to_string().as_bytes()).expect("an answer");
     assert_eq!(said(&CompletionCodec::encode_response(&MlflowRoutes, &read, &mut losses)), answer);
     let body = json!({"text": ["a", "b"], "truncate": "END"});
     let request = embedding(&body).expect("texts");
-    let written = EmbeddingCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("sayable");
+    let written =
+        EmbeddingCodec::encode_request(&MlflowRoutes, &request, &traits, &mut losses).expect("sayable");
     assert_eq!(said(&written), body);
     let answer = json!({"embeddings": [[0.5], [1.0]], "metadata": {"input_tokens": 1, "output_tokens": 0,
         "total_tokens": 1, "model": "m", "route_type": "llm/v1/embeddings"}});
-    let read = EmbeddingCodec::decode_response(&MlflowRoutes, answer.to_string().as_bytes()).expect("an answer");
+    let read =
+        EmbeddingCodec::decode_response(&MlflowRoutes, answer.to_string().as_bytes()).expect("an answer");
     assert_eq!(said(&EmbeddingCodec::encode_response(&MlflowRoutes, &read, &mut losses)), answer);
     assert!(losses.is_empty());
     assert!(matches!(request.input, EmbeddingInput::Texts(_)));
-    assert!(matches!(completion(&json!({"prompt": ""})).expect("empty").prompt, Prompt::Text(text) if text.is_empty()));
+    assert!(
+        matches!(completion(&json!({"prompt": ""})).expect("empty").prompt, Prompt::Text(text) if text.is_empty())
+    );
 }
 
 /// Every refusal can be said; every request can be written for a gateway behind.
@@ -260,7 +275,10 @@ fn check(bytes: &[u8], json: bool) -> Result<(), TestCaseError> {
         let reply = MlflowRoutes.encode_error(&failure, "id");
         prop_assert!((400..500).contains(&reply.status), "{failure:?}");
         prop_assert!(serde_json::from_slice::<Value>(&reply.body).is_ok());
-        prop_assert!(!json || !failure.fields.is_empty() || failure.message.starts_with("Streaming"), "{failure:?}");
+        prop_assert!(
+            !json || !failure.fields.is_empty() || failure.message.starts_with("Streaming"),
+            "{failure:?}"
+        );
     }
     Ok(())
 }
