@@ -6,22 +6,22 @@
 
 pub mod canonical;
 pub mod framing;
+pub mod mlflow_contract;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_embeddings;
-pub mod mlflow_contract;
 pub mod raw;
 pub mod stream;
 
-mod dialect;
-mod mlflow_serving;
-mod cohere_v1;
-mod anthropic_messages;
-mod anthropic_complete;
 mod anthropic;
-mod whole_meter;
-mod object;
+mod anthropic_complete;
+mod anthropic_messages;
+mod cohere_v1;
+mod dialect;
 mod mlflow_endpoints;
 mod mlflow_routes;
+mod mlflow_serving;
+mod object;
+mod whole_meter;
 
 pub use dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names};

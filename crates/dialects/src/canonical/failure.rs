@@ -247,6 +247,8 @@ impl UpstreamError {
 
     /// Reads an error's JSON, as it stands in an answer or inside a stream. The message is empty where there is none.
     pub fn of_json(body: &Value) -> Self {
+        // Google's APIs wrap the object in a list where they stream.
+        let body = body.get(0).unwrap_or(body);
         let error = match body.get("error") {
             Some(error) if error.is_object() => error,
             _ => body,
@@ -361,6 +363,7 @@ mod tests {
         assert_eq!((openai.message.as_str(), openai.kind.as_deref()), ("m", Some("t")));
         assert_eq!((openai.code.as_deref(), openai.param.as_deref()), (Some("7"), Some("p")));
         assert_eq!(read(r#"{"error_code":"BAD","message":"m"}"#).kind.as_deref(), Some("BAD"));
+        assert_eq!(read(r#"[{"error":{"message":"m"}}]"#).message, "m");
         assert_eq!(read(r#"{"error":"busy"}"#).message, "busy");
         assert_eq!(read(r#"{"detail":"busy"}"#).message, "busy");
         assert_eq!(read("upstream connect error").message, "upstream connect error");
