@@ -131,7 +131,6 @@ impl Common {
 
 /// Reads `fields` with a reader of OpenAI's shapes. MLflow does not check these fields but forwards them: one that has
 /// another shape than OpenAI's is set aside for the provider to judge. `own` was checked and is never set aside.
-#[expect(clippy::type_complexity, reason = "what was read, and what was set aside")]
 fn tolerant<T>(
     mut fields: Vec<(String, RawJson)>,
     own: &str,

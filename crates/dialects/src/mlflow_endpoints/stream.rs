@@ -300,11 +300,11 @@ impl StreamEncoder for TextEncoder {
             Event::BlockClosed { choice, block } => {
                 self.unsaid.remove(&(*choice, *block));
             }
-            Event::BlockGrew { choice, block, delta: Delta::Text(text) } => {
-                if !text.is_empty() && !self.unsaid.contains(&(*choice, *block)) {
-                    let choice = TextChoice { index: *choice, finish_reason: None, text: Some(text) };
-                    self.head.chunk(vec![choice], None, out);
-                }
+            Event::BlockGrew { choice, block, delta: Delta::Text(text) }
+                if !text.is_empty() && !self.unsaid.contains(&(*choice, *block)) =>
+            {
+                let choice = TextChoice { index: *choice, finish_reason: None, text: Some(text) };
+                self.head.chunk(vec![choice], None, out);
             }
             _ => {}
         }

@@ -166,6 +166,8 @@ fn messages_of_every_kind_reach_openai_unchanged() {
         {"role": "assistant", "content": "c", "tool_calls": [{"id": "1", "type": "function",
             "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "content": "t", "tool_call_id": "1"},
+        {"role": "assistant", "tool_calls": [{"id": "2", "type": "function",
+            "function": {"name": "f", "arguments": ""}}]},
         {"role": "wizard", "content": ""},
     ]);
     let request = chat(&json!({"messages": messages})).expect("a chat");
