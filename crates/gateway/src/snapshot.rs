@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use lockgate_config::{Config, Limit, Refusal, Secret, Server, Style, Timeouts};
-use lockgate_dialects::canonical::Operation;
+use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -61,8 +61,8 @@ pub(crate) enum Service {
     Http(Box<HttpService>),
     /// The provider lacks the route's operation.
     Lacking,
-    /// Known, but not callable; the text says why.
-    Unavailable(String),
+    /// Known, but not callable; what a call is told.
+    Uncallable(Failure),
 }
 
 /// A provider's API over HTTP.
@@ -181,7 +181,9 @@ fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Targ
             lockgate_demo::check(options)?;
             demo_service(operation, options, config.model.clone())?
         }
-        lockgate_config::Service::Unavailable { reason } => Service::Unavailable(reason.clone()),
+        lockgate_config::Service::Unavailable { reason } => {
+            Service::Uncallable(Failure::new(Class::ProviderUnavailable, reason))
+        }
     };
     Ok(Target {
         provider: config.provider.clone(),
@@ -193,8 +195,11 @@ fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Targ
 
 fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String> {
     let Some(api) = &config.api else { return Ok(Service::Lacking) };
-    let uri: Uri = api.url.parse().map_err(|_| format!("'{}' is not a URL", api.url))?;
-    let origin = Origin::of(&uri).ok_or_else(|| format!("'{}' is not an http or https URL", api.url))?;
+    // MLflow starts with a URL that leads nowhere, and so do we: the route's calls say what is wrong.
+    let Some((uri, origin)) = api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri)?))) else {
+        let text = "The route's base URL is not an http or https URL; mend it in the config";
+        return Ok(Service::Uncallable(Failure::new(Class::UpstreamUnreachable, text)));
+    };
     Ok(Service::Http(Box::new(HttpService {
         operation: api.operation,
         dialect: dialect(&api.dialect)?,

@@ -139,12 +139,33 @@ pub(crate) fn parts_text(value: &RawValue) -> Option<String> {
     list.into_iter().map(|part| Object::of(part).ok()?.string("text").ok()?).collect()
 }
 
-/// Writes a message. `own`: it was written in a dialect of this family or for its readers, so that fields and parts
-/// that the canonical model does not name, and reasoning, go along; else they are losses. `at` is its path.
+/// Writes a message of a request. `own`: it was written in a dialect of this family or for its readers, so that fields
+/// and parts that the canonical model does not name, and reasoning, go along; else they are losses. `at` is its path.
+/// Content that is missing stays missing.
 pub fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
-    write_content(message, at, own, losses, object.key("content"));
+    if !matches!(message.content, Content::None) {
+        write_content(message, at, own, losses, object.key("content"));
+    }
+    write_rest(message, at, own, losses, object);
+}
+
+/// Writes a message of an answer, whose content is `null` where there is none.
+pub fn write_answer(message: &Message, at: &dyn Display, losses: &mut Losses, out: &mut Vec<u8>) {
+    let mut object = ObjectWriter::new(out);
+    object.field("role", message.role.openai_word());
+    write_content(message, at, true, losses, object.key("content"));
+    write_rest(message, at, true, losses, object);
+}
+
+fn write_rest(
+    message: &Message,
+    at: &dyn Display,
+    own: bool,
+    losses: &mut Losses,
+    mut object: ObjectWriter<'_>,
+) {
     object.some("name", message.name.as_ref());
     object.some("refusal", message.refusal.as_ref());
     if own {

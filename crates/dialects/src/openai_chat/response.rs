@@ -145,7 +145,7 @@ pub fn write_choice(choice: &Choice, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("index", &choice.index);
     let at = format_args!("choices[{}].message", choice.index);
-    message::write(&choice.message, &at, true, losses, object.key("message"));
+    message::write_answer(&choice.message, &at, losses, object.key("message"));
     object.field("logprobs", &choice.logprobs);
     object.field("finish_reason", &choice.finish_reason.as_ref().map(FinishReason::openai_word));
     object.end();

@@ -68,7 +68,7 @@ pub(crate) async fn ask(worker: &Worker, call: Call, permit: Permit<'_>) -> Resu
     let service = match &target.service {
         Service::Http(service) => service,
         Service::Lacking => return Err(lacking(&target, &call, false)),
-        Service::Unavailable(reason) => return Err(Failure::new(Class::ProviderUnavailable, reason.clone())),
+        Service::Uncallable(failure) => return Err(failure.clone()),
     };
     if call.streamed && !service.streams {
         return Err(lacking(&target, &call, true));
