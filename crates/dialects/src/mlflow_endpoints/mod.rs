@@ -10,6 +10,8 @@ mod schema;
 mod stream;
 
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::canonical::{
