@@ -1,8 +1,8 @@
 use super::MlflowEndpoints;
 use crate::canonical::{
     ChatRequest, ChatResponse, Choice, CompletionChoice, CompletionRequest, CompletionResponse, Content,
-    EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Encoding, Event, Failure, FinishReason, Losses,
-    Message, Part, Prompt, Role, Scale, Tool, ToolCall, ToolChoice, Usage, Vector,
+    EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Encoding, Failure, FinishReason, Losses, Message,
+    Part, Prompt, Role, Scale, Tool, ToolCall, ToolChoice, Usage, Vector,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits};
 use crate::mlflow_contract::tests::any_json;
