@@ -107,6 +107,7 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, now: &Arc<Snapsh
         host: header(HOST),
         content_type: header(http::header::CONTENT_TYPE),
         body: &body,
+        request_id: &incoming.id,
     };
     admin::answer(&ask, page).map(ReplyBody::from)
 }

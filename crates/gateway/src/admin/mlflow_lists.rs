@@ -51,7 +51,7 @@ pub(super) fn set_limits(ask: &Ask<'_>, classic: bool) -> Response<Bytes> {
     match checked {
         Ok(()) => no_limits("set_limits", classic),
         Err(failure) => {
-            let said = dialect_of("/api/2.0").encode_error(&failure, "");
+            let said = dialect_of("/api/2.0").encode_error(&failure, ask.request_id);
             let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
             reply::of(status, "application/json", said.body.into())
         }
@@ -261,5 +261,30 @@ mod tests {
         );
         assert_eq!(detail(&get_limits(false)), "The get_limits API is not available yet.");
         assert_eq!(get_limits(true).status(), 501);
+    }
+
+    #[test]
+    fn limits_that_are_no_limits_are_told_field_by_field() {
+        let (gateway, snapshot) = (crate::gateway::Gateway::new(classic()), Arc::new(classic()));
+        let set = |content_type, body: &[u8]| {
+            let ask = Ask {
+                gateway: &gateway,
+                snapshot: &snapshot,
+                query: None,
+                host: None,
+                content_type,
+                body,
+                request_id: "id-1",
+            };
+            told(&set_limits(&ask, true))
+        };
+        let json = Some("application/json");
+        let (status, told) = set(json, br#"{"route": "chat", "limits": [{"calls": 1}]}"#);
+        let text = "The set_limits API is not available in OSS MLflow AI Gateway.";
+        assert_eq!((status, told), (501, json!({ "detail": text })));
+        let (status, told) = set(json, br#"{"route": 5, "limits": {}}"#);
+        assert_eq!((status, &told["detail"][0]["loc"]), (422, &json!(["body", "route"])));
+        assert_eq!(told["detail"][1]["loc"], json!(["body", "limits"]));
+        assert_eq!(set(Some("text/plain"), b"{}").0, 422);
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
     pub(crate) body: &'a [u8],
+    pub(crate) request_id: &'a str,
 }
 
 /// The answer of `page`.

@@ -25,7 +25,7 @@ pub(super) fn one(ask: &Ask<'_>, name: &str) -> Response<Bytes> {
         param: Some("model".to_owned()),
         ..Failure::new(Class::RouteNotFound, format!("The model '{name}' does not exist"))
     };
-    let said = dialect_of("/v1/models").encode_error(&failure, "");
+    let said = dialect_of("/v1/models").encode_error(&failure, ask.request_id);
     let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::NOT_FOUND);
     reply::of(status, "application/json", said.body.into())
 }
@@ -61,6 +61,7 @@ mod tests {
                 host: None,
                 content_type: None,
                 body: b"",
+                request_id: "id-1",
             },
             page,
         );
@@ -81,5 +82,6 @@ mod tests {
         let (status, error) = told(&Page::Model("nope".to_owned()));
         assert_eq!(status, 404);
         assert!(error["error"]["message"].as_str().is_some_and(|text| text.contains("nope")), "{error}");
+        assert_eq!(error["error"]["request_id"], "id-1");
     }
 }

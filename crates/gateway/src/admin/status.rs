@@ -104,7 +104,7 @@ fn say(page: &mut String, status: &Status) {
         page.push_str("<p class=\"warn\">Draining: what is in flight ends, nothing new should come.</p>");
     }
     match &status.refused {
-        None => page.push_str("<p class=\"good\">The config on disk is what serves.</p>"),
+        None => page.push_str("<p class=\"good\">The config is current.</p>"),
         Some((message, since)) => {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let ago = spoken(now.saturating_sub(Duration::from_secs(*since)));
@@ -201,8 +201,15 @@ mod tests {
 
     fn shown(gateway: &Gateway, query: Option<&str>, host: &str) -> String {
         let snapshot = gateway.snapshot();
-        let ask =
-            Ask { gateway, snapshot: &snapshot, query, host: Some(host), content_type: None, body: b"" };
+        let ask = Ask {
+            gateway,
+            snapshot: &snapshot,
+            query,
+            host: Some(host),
+            content_type: None,
+            body: b"",
+            request_id: "id-1",
+        };
         let reply = answer(&ask, &Page::Status);
         String::from_utf8(reply.into_body().to_vec()).expect("UTF-8")
     }

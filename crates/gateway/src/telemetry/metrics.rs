@@ -150,7 +150,7 @@ impl Collector for ConfigInfo {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let hash = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let metric =
-            encoder.encode_descriptor("lockgate_config", "Which config serves", None, MetricType::Info)?;
+            encoder.encode_descriptor("lockgate_config", "Which config serves.", None, MetricType::Info)?;
         Info::new([("hash", hash)]).encode(metric)
     }
 }

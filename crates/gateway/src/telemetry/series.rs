@@ -197,14 +197,14 @@ impl Collector for Series {
         let routes: Vec<(&str, &RouteSeries)> =
             routes.iter().map(|(name, series)| (name.as_str(), series)).collect();
         requests(&mut encoder, &routes)?;
-        let help = "Time from a request's arrival to the end of its answer";
+        let help = "Time from a request's arrival to the end of its answer.";
         histograms(&mut encoder, &routes, "lockgate_request_duration", help, |series| series.duration.get())?;
-        let help = "Time from a request's arrival to the first byte of the answer's content";
+        let help = "Time from a request's arrival to the first byte of the answer's content.";
         histograms(&mut encoder, &routes, "lockgate_time_to_first_token", help, |series| series.ttft.get())?;
         tokens(&mut encoder, &routes)?;
-        let help = "Things in requests and answers that a translation could not carry";
+        let help = "Things in requests and answers that a translation could not carry.";
         per_route(&mut encoder, &routes, "lockgate_losses", help, |series| &series.losses)?;
-        let help = "Calls whose client went away before the answer's end";
+        let help = "Calls whose client went away before the answer's end.";
         per_route(&mut encoder, &routes, "lockgate_client_hangups", help, |series| &series.hangups)
     }
 }
@@ -212,7 +212,7 @@ impl Collector for Series {
 type Routes<'a> = [(&'a str, &'a RouteSeries)];
 
 fn requests(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
-    let help = "Requests answered; those that named no route have an empty one";
+    let help = "Requests answered; those that named no route have an empty one.";
     let mut family = encoder.encode_descriptor("lockgate_requests", help, None, MetricType::Counter)?;
     each_model(routes, |route, provider, model| {
         let mut statuses = model.statuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -228,7 +228,7 @@ fn requests(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Re
 }
 
 fn tokens(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
-    let help = "Tokens as providers count them";
+    let help = "Tokens as providers count them.";
     let mut family = encoder.encode_descriptor("lockgate_tokens", help, None, MetricType::Counter)?;
     each_model(routes, |route, provider, model| {
         for (direction, counter) in [("prompt", &model.prompt), ("completion", &model.completion)] {
