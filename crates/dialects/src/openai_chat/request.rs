@@ -81,23 +81,24 @@ pub fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -
 
 /// OpenAI refuses `stream_options` without `stream`.
 pub(crate) fn write_stream_usage(stream: Option<bool>, usage: bool, body: &mut Body<'_>) {
-    if usage && stream == Some(true) {
-        if let Some(out) = body.key("stream_options") {
-            out.extend_from_slice(br#"{"include_usage":true}"#);
-        }
+    if usage
+        && stream == Some(true)
+        && let Some(out) = body.key("stream_options")
+    {
+        out.extend_from_slice(br#"{"include_usage":true}"#);
     }
 }
 
 fn write_tools(request: &ChatRequest, own: bool, body: &mut Body<'_>, losses: &mut Losses) {
     let known = |tool| own || tools::is_known(tool);
-    if request.tools.iter().any(known) {
-        if let Some(out) = body.key("tools") {
-            let mut list = ArrayWriter::new(out);
-            for (place, tool) in request.tools.iter().enumerate().filter(|(_, tool)| known(tool)) {
-                tools::write(tool, &format_args!("tools[{place}]"), own, losses, list.element());
-            }
-            list.end();
+    if request.tools.iter().any(known)
+        && let Some(out) = body.key("tools")
+    {
+        let mut list = ArrayWriter::new(out);
+        for (place, tool) in request.tools.iter().enumerate().filter(|(_, tool)| known(tool)) {
+            tools::write(tool, &format_args!("tools[{place}]"), own, losses, list.element());
         }
+        list.end();
     }
     for (place, _) in request.tools.iter().enumerate().filter(|(_, tool)| !known(tool)) {
         losses.add(format!("tools[{place}]"), "only its own API knows this tool");

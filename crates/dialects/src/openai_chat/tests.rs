@@ -39,7 +39,7 @@ fn every_field_of_a_request_arrives_spelled_as_it_was() {
         r#"{"type":"input_audio","input_audio":{"data":"AA==","format":"mp3"}},"#,
         r#"{"type":"file","file":{"filename":"f.pdf","file_data":"data:application/pdf;base64,AA=="}},"#,
         r#"{"type":"file","file":{"file_id":"f-1"}},{"type":"video_url","video_url":{"url":"u"}}],"name":"u"},"#,
-        r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","#,
+        r#"{"role":"assistant","tool_calls":[{"id":"c","type":"function","#,
         r#""function":{"name":"f","arguments":"{\"a\": 1.0}"}},{"id":"d","type":"custom","custom":{"name":"g","#,
         r#""input":"i"}}]},{"role":"tool","content":"r","tool_call_id":"c","x":1e0}],"top_p":0.25,"#,
         r#""frequency_penalty":-1.5,"presence_penalty":1.5,"seed":-7,"tools":[{"type":"function","function":"#,

@@ -40,7 +40,7 @@ impl StreamEncoder for TextEncoder {
     fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Started { id, model, created } => {
-                self.head = head(id.as_deref(), model.as_deref(), *created)
+                self.head = head(id.as_deref(), model.as_deref(), *created);
             }
             Event::BlockOpened { choice, block, kind: BlockKind::Text | BlockKind::Refusal } => {
                 self.open.push((*choice, *block));

@@ -114,7 +114,7 @@ impl Blocks {
     /// The provider says why it stopped: everything that waits comes out. More may follow all the same, since Together
     /// says it after each tool call.
     pub(super) fn stop(&mut self, reason: FinishReason, events: &mut Vec<Event>) {
-        self.advance(true, events);
+        self.flush(events);
         self.reason = Some(reason);
     }
 
@@ -125,9 +125,14 @@ impl Blocks {
 
     /// Nothing more can follow.
     pub(super) fn end(&mut self, events: &mut Vec<Event>) {
-        self.advance(true, events);
+        self.flush(events);
         self.close(events);
         events.push(Event::Ended { choice: self.choice, reason: self.reason.take() });
+    }
+
+    /// Opens everything that waits.
+    pub(super) fn flush(&mut self, events: &mut Vec<Event>) {
+        self.advance(true, events);
     }
 
     /// Opens what waits, as far as the open block can be closed, or all of it.

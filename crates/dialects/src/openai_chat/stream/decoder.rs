@@ -33,14 +33,14 @@ impl StreamDecoder for ChunkDecoder {
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) {
         let state = &mut self.state;
         if let Err(error) = self.reader.feed(bytes, |event| state.event(event, events)) {
-            self.state.fail(broken(error.to_string()), events);
+            self.state.fail(*broken(error.to_string()), events);
         }
     }
 
     fn finish(&mut self, events: &mut Vec<Event>) {
         let state = &mut self.state;
         if let Err(error) = self.reader.finish(|event| state.event(event, events)) {
-            self.state.fail(broken(error.to_string()), events);
+            self.state.fail(*broken(error.to_string()), events);
         }
         self.state.close(events);
     }
@@ -54,13 +54,12 @@ struct State {
     choices: Vec<(u32, Blocks)>,
 }
 
-/// Why a stream cannot go on, in the provider's place.
-fn broken(message: impl Into<String>) -> UpstreamError {
-    UpstreamError {
-        message: message.into(),
-        kind: Some("stream_error".to_owned()),
-        ..UpstreamError::default()
-    }
+/// Why a stream cannot go on.
+type Broken = Box<UpstreamError>;
+
+fn broken(message: impl Into<String>) -> Broken {
+    let kind = Some("stream_error".to_owned());
+    Box::new(UpstreamError { message: message.into(), kind, ..UpstreamError::default() })
 }
 
 impl State {
@@ -72,11 +71,11 @@ impl State {
         if data == b"[DONE]" {
             self.finish(events);
         } else if let Err(error) = self.chunk(data, events) {
-            self.fail(error, events);
+            self.fail(*error, events);
         }
     }
 
-    fn chunk(&mut self, data: &[u8], events: &mut Vec<Event>) -> Result<(), UpstreamError> {
+    fn chunk(&mut self, data: &[u8], events: &mut Vec<Event>) -> Result<(), Broken> {
         let unreadable = |error| broken(format!("the provider's stream cannot be read: {error}"));
         if data.first() != Some(&b'{') {
             serde_json::from_slice::<&RawValue>(data).map_err(unreadable)?;
@@ -116,7 +115,7 @@ impl State {
         place: u32,
         data: &[u8],
         events: &mut Vec<Event>,
-    ) -> Result<(), UpstreamError> {
+    ) -> Result<(), Broken> {
         let blocks = self.blocks(choice.index.unwrap_or(place))?;
         if let Some(text) = choice.text {
             grow(blocks, Key::Text, text.into_owned(), events);
@@ -130,7 +129,7 @@ impl State {
         Ok(())
     }
 
-    fn blocks(&mut self, index: u32) -> Result<&mut Blocks, UpstreamError> {
+    fn blocks(&mut self, index: u32) -> Result<&mut Blocks, Broken> {
         let at = match self.choices.iter().position(|(known, _)| *known == index) {
             Some(at) => at,
             None if self.choices.len() == MOST => {
@@ -149,6 +148,7 @@ impl State {
         if !std::mem::replace(&mut self.started, true) {
             events.push(Event::Started { id: None, model: None, created: None });
         }
+        self.choices.sort_by_key(|(index, _)| *index);
         for (_, blocks) in &mut self.choices {
             blocks.end(events);
         }
@@ -168,19 +168,18 @@ impl State {
         }
     }
 
+    /// What waits still comes out first: it was received.
     fn fail(&mut self, error: UpstreamError, events: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.over, true) {
+            self.choices.iter_mut().for_each(|(_, blocks)| blocks.flush(events));
             events.push(Event::Failed(error));
         }
     }
 }
 
 fn truncated() -> UpstreamError {
-    UpstreamError {
-        message: "the provider's stream broke off before its end".to_owned(),
-        kind: Some("stream_truncated".to_owned()),
-        ..UpstreamError::default()
-    }
+    let kind = Some("stream_truncated".to_owned());
+    UpstreamError { kind, ..*broken("the provider's stream broke off before its end") }
 }
 
 /// An error stands in an `error` field, or is the whole object, as vLLM and Mistral write it.
@@ -189,13 +188,13 @@ fn is_error(chunk: &Chunk<'_>) -> bool {
     chunk.error.is_some_and(is_set) || chunk.object.is_some_and(|object| object.get() == "\"error\"")
 }
 
-fn read_error(data: &[u8]) -> UpstreamError {
+fn read_error(data: &[u8]) -> Broken {
     let json = serde_json::from_slice::<serde_json::Value>(data).unwrap_or_default();
     let mut error = UpstreamError::of_json(&json);
     if error.message.is_empty() {
         error.message = "the provider reports an error without a message".to_owned();
     }
-    error
+    Box::new(error)
 }
 
 fn take_delta(
@@ -203,7 +202,7 @@ fn take_delta(
     delta: Delta<'_>,
     data: &[u8],
     events: &mut Vec<Event>,
-) -> Result<(), UpstreamError> {
+) -> Result<(), Broken> {
     let reasoning = [delta.reasoning_content, delta.reasoning].into_iter().flatten();
     if let Some(reasoning) = reasoning.filter_map(|value| text(value).ok()).find(|text| !text.is_empty()) {
         grow(blocks, Key::Thinking, reasoning, events);
@@ -255,7 +254,7 @@ fn take_call(
     piece: CallPiece<'_>,
     data: &[u8],
     events: &mut Vec<Event>,
-) -> Result<(), UpstreamError> {
+) -> Result<(), Broken> {
     let function = piece.function.or(piece.custom).unwrap_or(FunctionPiece { name: None, arguments: None });
     let name = function.name.unwrap_or_default();
     let arguments = function.arguments.map(tools::arguments_text).unwrap_or_default();
