@@ -9,6 +9,9 @@ use args::{Command, Deployments, Gateway, Lockgate, Variant};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Many small pieces of many sizes, made on one worker and freed on it: what mimalloc is fast at.
 #[global_allocator]
@@ -43,7 +46,14 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Writes to stderr; nothing is left to be done when that fails.
+/// Writes to stderr, for a second at most: a reader that is stuck does not keep the process. Nothing is left to be
+/// done when it fails.
 fn say(text: &str) {
-    _ = std::io::stderr().write_all(text.as_bytes());
+    let text = text.to_owned();
+    let (written, done) = mpsc::channel();
+    thread::spawn(move || {
+        _ = std::io::stderr().write_all(text.as_bytes());
+        _ = written.send(());
+    });
+    _ = done.recv_timeout(Duration::from_secs(1));
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use tempfile::TempDir;
 
 const GOOD: &str = "\
@@ -181,6 +181,8 @@ fn an_unreadable_log_filter_is_named() {
 /// A gateway that runs until it is dropped.
 struct Running {
     child: Child,
+    /// Open and unread from the line on that says where it listens.
+    _stderr: BufReader<ChildStderr>,
     port: u16,
     /// The log's lines up to the one that says where it listens.
     log: Vec<serde_json::Value>,
@@ -191,7 +193,8 @@ impl Running {
         let mut child = lockgate(words).stderr(Stdio::piped()).spawn().expect("the built command starts");
         let mut log = Vec::new();
         let mut port = None;
-        for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        for line in stderr.by_ref().lines() {
             let line: serde_json::Value =
                 serde_json::from_str(&line.expect("UTF-8")).expect("a line of JSON");
             let address = line["message"].as_str().and_then(|text| text.split_once("listening on http://"));
@@ -201,7 +204,7 @@ impl Running {
                 break;
             }
         }
-        Self { child, port: port.expect("the log says where it listens"), log }
+        Self { child, _stderr: stderr, port: port.expect("the log says where it listens"), log }
     }
 
     fn ask(&self, path: &str, body: &str) -> String {
@@ -243,4 +246,19 @@ fn listening_beyond_the_machine_is_warned_of() {
     };
     assert!(warned("0.0.0.0"));
     assert!(!warned("127.0.0.1"));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_call_and_no_exit() {
+    let mut running = Running::start(&["start", "--port", "0", "--workers", "1"]);
+    let body = r#"{"messages": [{"role": "user", "content": "Hello there"}]}"#;
+    // Far more lines than a pipe holds.
+    for _ in 0..600 {
+        let answer = running.ask("/gateway/chat/invocations", body);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let told = Command::new("kill").arg(running.child.id().to_string()).status().expect("kill is there");
+    assert!(told.success());
+    let status = running.child.wait().expect("it is our child");
+    assert_eq!(status.code(), Some(0));
 }
