@@ -108,43 +108,37 @@ impl Reloader {
             let settings = self.settings.clone();
             // Files and DNS-free checks, but a large config is work: the acceptor goes on meanwhile.
             let Ok(loaded) = tokio::task::spawn_blocking(move || load(&settings)).await else { continue };
-            match loaded {
-                Ok(config) => {
-                    last_refused = None;
-                    watching.follow(&self.path, &config.watched);
-                    self.take(config);
-                }
-                Err(error) => self.refuse(error.to_string(), &mut last_refused),
+            let taken = loaded.map_err(|error| error.to_string()).and_then(|config| {
+                watching.follow(&self.path, &config.watched);
+                self.take(config)
+            });
+            match taken {
+                Ok(()) => last_refused = None,
+                Err(why) => self.refuse(why, &mut last_refused),
             }
         }
     }
 
-    /// Serves `config` from now on, unless it is what serves already.
-    fn take(&self, config: Config) {
+    /// Serves `config` from now on, unless it is what serves already. The error says why it cannot.
+    fn take(&self, config: Config) -> Result<(), String> {
         let serving = self.gateway.snapshot();
         if config.hash == serving.hash {
-            return self.gateway.confirm();
+            self.gateway.confirm();
+            return Ok(());
         }
-        let connector = match connector(&config) {
-            Ok(connector) => connector,
-            Err(error) => return self.refuse(error.to_string(), &mut None),
-        };
-        for warning in &config.warnings {
+        let connector = connector(&config).map_err(|error| error.to_string())?;
+        let warnings = config.warnings.clone();
+        let snapshot = Snapshot::of(config, serving.generation + 1).map_err(|error| error.to_string())?;
+        for warning in warnings {
             tracing::warn!("{warning}");
         }
-        match Snapshot::of(config, serving.generation + 1) {
-            Ok(snapshot) => {
-                tracing::info!(
-                    generation = snapshot.generation,
-                    config = %snapshot.hash,
-                    routes = snapshot.routes.len(),
-                    "configuration updated"
-                );
-                self.gateway.swap(snapshot);
-                self.connectors.send_replace(connector);
-            }
-            Err(error) => self.refuse(error.to_string(), &mut None),
-        }
+        let (generation, config, routes) =
+            (snapshot.generation, snapshot.hash.clone(), snapshot.routes.len());
+        self.connectors.send_replace(connector);
+        self.gateway.swap(snapshot);
+        // Told last: whoever reads it finds the new routes in place.
+        tracing::info!(generation, config, routes, "configuration updated");
+        Ok(())
     }
 
     /// Keeps what serves, and says why: once per reason, not at each look.
@@ -152,9 +146,9 @@ impl Reloader {
         if last.as_deref() == Some(message.as_str()) {
             return;
         }
-        tracing::warn!("Invalid configuration: {message}");
         let since_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.gateway.refuse(Refused { message: message.clone(), since_unix });
+        tracing::warn!("Invalid configuration: {message}");
         *last = Some(message);
     }
 }

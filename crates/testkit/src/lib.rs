@@ -5,6 +5,7 @@
 
 mod answer;
 mod certificate;
+pub mod churn;
 mod client;
 mod files;
 mod gateway;
