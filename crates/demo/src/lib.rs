@@ -100,10 +100,7 @@ fn speak(
     digest: Digest,
     now: u64,
 ) -> Result<Answer, Failure> {
-    let lacking = |streamed| {
-        let message = format!("{} has no {}", dialect.name(), operation.mlflow_word());
-        Failure::new(Class::NotImplemented { operation, streamed }, message)
-    };
+    let lacking = |streamed| Failure::new(Class::NotImplemented { operation, streamed }, dialect.name());
     let mut losses = Losses::default();
     match operation {
         Operation::Chat => {

@@ -15,7 +15,7 @@ pub(crate) fn error_body(failure: &Failure, request_id: &str) -> serde_json::Val
     let (_, kind) = status_and_type(failure.class);
     serde_json::json!({
         "type": "error",
-        "error": { "type": kind, "message": failure.message },
+        "error": { "type": kind, "message": failure.sentence() },
         "request_id": request_id,
     })
 }

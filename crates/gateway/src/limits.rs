@@ -12,11 +12,19 @@ use std::time::{Duration, Instant};
 /// Clients counted one by one, per shard; those past it share one count per route, so memory stays bounded.
 const MOST_CLIENTS: usize = 16_384;
 const SHARDS: usize = 16;
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// All windows that are open.
 pub(crate) struct Limits {
     hasher: RandomState,
-    shards: [Mutex<HashMap<Key, Window>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    windows: HashMap<Key, Window>,
+    /// When closed windows were last thrown out.
+    swept: Option<Instant>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -42,17 +50,20 @@ impl Limits {
     ///
     /// # Errors
     /// How long until the window ends, when the limit is reached.
-    pub(crate) fn count(&self, route: &str, limit: &Limit, client: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn count(
+        &self,
+        route: &str,
+        limit: &Limit,
+        client: IpAddr,
+        now: Instant,
+    ) -> Result<(), Duration> {
         let mut key = Key { route: route.to_owned(), period: limit.period, client: Some(client) };
         let shard = self.hasher.hash_one(&key) as usize % SHARDS;
-        let mut windows = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= MOST_CLIENTS && !windows.contains_key(&key) {
-            windows.retain(|_, window| window.ends > now);
-            if windows.len() >= MOST_CLIENTS {
-                key.client = None;
-            }
+        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.windows.len() >= MOST_CLIENTS && !shard.windows.contains_key(&key) && !shard.sweep(now) {
+            key.client = None;
         }
-        let window = windows.entry(key).or_insert(Window { ends: now + limit.period, calls: 0 });
+        let window = shard.windows.entry(key).or_insert(Window { ends: now + limit.period, calls: 0 });
         if window.ends <= now {
             *window = Window { ends: now + limit.period, calls: 0 };
         }
@@ -61,6 +72,18 @@ impl Limits {
         }
         window.calls += 1;
         Ok(())
+    }
+}
+
+impl Shard {
+    /// Throws out windows that are closed, now and then: a flood of clients must not make each call look at all of
+    /// them. Returns whether there is room.
+    fn sweep(&mut self, now: Instant) -> bool {
+        if self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_EVERY) {
+            self.swept = Some(now);
+            self.windows.retain(|_, window| window.ends > now);
+        }
+        self.windows.len() < MOST_CLIENTS
     }
 }
 
@@ -116,10 +139,11 @@ mod tests {
     #[test]
     fn a_flood_of_clients_does_not_grow_memory_without_bound() {
         let (limits, limit, now) = (Limits::default(), limit(1), Instant::now());
-        for n in 0..(MOST_CLIENTS as u32 * SHARDS as u32 * 2) {
+        for n in 0..(MOST_CLIENTS as u32 * SHARDS as u32 * 5 / 4) {
             let _ = limits.count("a", &limit, IpAddr::from(n.to_be_bytes()), now);
         }
-        let held: usize = limits.shards.iter().map(|shard| shard.lock().expect("not poisoned").len()).sum();
+        let held: usize =
+            limits.shards.iter().map(|shard| shard.lock().expect("not poisoned").windows.len()).sum();
         assert!(held <= (MOST_CLIENTS + 1) * SHARDS, "{held}");
     }
 }

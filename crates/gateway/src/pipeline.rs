@@ -147,12 +147,8 @@ fn redirect(incoming: &Incoming, path: &str) -> Reply {
 }
 
 /// What must be encoded in a path (RFC 3986, section 3.3).
-const PATH: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
+const PATH: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The client's own id where it is short and printable, else a new one that sorts by time.
 fn request_id(headers: &http::HeaderMap) -> String {

@@ -49,7 +49,8 @@ pub(crate) struct Refused {
 pub fn load(settings: &Settings) -> Result<Config, LoadError> {
     let options = Options { strict: settings.strict };
     let Some(path) = &settings.config_path else {
-        return check(lockgate_config::DEMO, "the built-in demo config", &System, options).map_err(LoadError::Bad);
+        return check(lockgate_config::DEMO, "the built-in demo config", &System, options)
+            .map_err(LoadError::Bad);
     };
     check(&read(path)?, &path.display().to_string(), &System, options).map_err(LoadError::Bad)
 }

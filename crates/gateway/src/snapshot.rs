@@ -97,9 +97,17 @@ impl Snapshot {
     /// The routes of `config`, ready to be called.
     pub(crate) fn of(config: Config, generation: u64) -> Result<Self, Unservable> {
         let mut built = Targets::default();
-        let routes = config.routes.into_iter().map(|route| built.route(route)).collect::<Result<Vec<_>, _>>()?;
+        let routes =
+            config.routes.into_iter().map(|route| built.route(route)).collect::<Result<Vec<_>, _>>()?;
         let by_name = routes.iter().enumerate().map(|(at, route)| (route.name.clone(), at)).collect();
-        Ok(Self { generation, hash: config.hash, server: config.server, routes, by_name, openapi: OnceLock::new() })
+        Ok(Self {
+            generation,
+            hash: config.hash,
+            server: config.server,
+            routes,
+            by_name,
+            openapi: OnceLock::new(),
+        })
     }
 
     /// The route called `name`.
@@ -111,7 +119,8 @@ impl Snapshot {
 impl Route {
     /// The target for one call, drawn by weight; `draw` is uniform below the sum of the weights.
     pub(crate) fn target(&self, draw: impl FnOnce(u32) -> u32) -> &Arc<Target> {
-        let (first, rest) = self.targets.split_first().expect("the config check refuses a route without targets");
+        let (first, rest) =
+            self.targets.split_first().expect("the config check refuses a route without targets");
         if rest.is_empty() {
             return &first.1;
         }
@@ -196,14 +205,17 @@ fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Targ
 fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String> {
     let Some(api) = &config.api else { return Ok(Service::Lacking) };
     // MLflow starts with a URL that leads nowhere, and so do we: the route's calls say what is wrong.
-    let Some((uri, origin)) = api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri)?))) else {
+    let Some((uri, origin)) =
+        api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri)?)))
+    else {
         let text = "The route's base URL is not an http or https URL; mend it in the config";
         return Ok(Service::Uncallable(Failure::new(Class::UpstreamUnreachable, text)));
     };
     Ok(Service::Http(Box::new(HttpService {
         operation: api.operation,
         dialect: dialect(&api.dialect)?,
-        host: HeaderValue::try_from(origin.authority()).map_err(|_| format!("'{}' has no usable host", api.url))?,
+        host: HeaderValue::try_from(origin.authority())
+            .map_err(|_| format!("'{}' has no usable host", api.url))?,
         origin,
         path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
         headers: headers(&config.headers)?,
@@ -243,7 +255,8 @@ fn demo_service(
 fn headers(config: &[(String, Secret)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(config.len());
     for (name, value) in config {
-        let key = HeaderName::try_from(name.as_str()).map_err(|_| format!("'{name}' is not a header name"))?;
+        let key =
+            HeaderName::try_from(name.as_str()).map_err(|_| format!("'{name}' is not a header name"))?;
         let mut value = HeaderValue::try_from(value.expose())
             .map_err(|_| format!("the value of header '{name}' has a character that HTTP does not allow"))?;
         value.set_sensitive(true);

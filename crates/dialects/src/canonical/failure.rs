@@ -45,6 +45,19 @@ impl Failure {
     pub fn upstream(class: Class, error: UpstreamError) -> Self {
         Self { upstream: Some(Box::new(error.clone())), ..Self::new(class, error.message) }
     }
+
+    /// The message as a sentence, also where it is only a provider's name (see [`Class::NotImplemented`]).
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self.class {
+            Class::NotImplemented { operation, streamed: false } => {
+                format!("{} has no {}", self.message, operation.mlflow_word()).into()
+            }
+            Class::NotImplemented { operation, streamed: true } => {
+                format!("{} cannot stream {}", self.message, operation.mlflow_word()).into()
+            }
+            _ => self.message.as_str().into(),
+        }
+    }
 }
 
 /// One wrong field of a body, as MLflow's servers list them (FastAPI's 422).
@@ -114,7 +127,8 @@ pub enum Class {
     /// The route exists and does something else.
     WrongOperation,
     /// The provider lacks the operation, or cannot stream it. The failure's message is the provider's display name
-    /// alone, such as `Anthropic`: each dialect makes its own sentence of it.
+    /// alone, such as `Anthropic`: MLflow's dialects make their own sentence of it, others take
+    /// [`Failure::sentence`].
     NotImplemented {
         /// What was asked.
         operation: Operation,

@@ -51,7 +51,7 @@ impl Dialect for MlflowServing {
             _ if status < 500 => "BAD_REQUEST",
             _ => "INTERNAL_ERROR",
         };
-        let body = serde_json::json!({ "error_code": code, "message": failure.message });
+        let body = serde_json::json!({ "error_code": code, "message": failure.sentence() });
         ErrorReply { status, body: bytes_of(&body) }
     }
 }

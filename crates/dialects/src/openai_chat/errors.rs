@@ -1,5 +1,6 @@
 //! Errors: `{"error": {"message", "type", "param", "code"}}`.
 
+use std::borrow::Cow;
 use crate::ErrorReply;
 use crate::canonical::{Class, Failure, UpstreamError};
 use crate::raw::ObjectWriter;
@@ -51,7 +52,7 @@ pub fn write_body(failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
     let param = failure.param.as_ref().or_else(|| upstream?.param.as_ref());
     let mut body = ObjectWriter::new(out);
     let mut error = ObjectWriter::new(body.key("error"));
-    error.field("message", message(failure)).field("type", kind);
+    error.field("message", &message(failure)).field("type", kind);
     error.field("param", &param).field("code", &code).field("request_id", request_id);
     if let Some(upstream) = upstream {
         let mut object = ObjectWriter::new(error.key("upstream"));
@@ -64,10 +65,10 @@ pub fn write_body(failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
 }
 
 /// What a provider says about the gateway's key repeats parts of it, and no caller can act on it.
-fn message(failure: &Failure) -> &str {
+fn message(failure: &Failure) -> Cow<'_, str> {
     match failure.class {
-        Class::UpstreamCredentials => "the provider refuses the gateway's credentials",
-        _ => &failure.message,
+        Class::UpstreamCredentials => "the provider refuses the gateway's credentials".into(),
+        _ => failure.sentence(),
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 /// the limit that was met.
 pub(crate) async fn read(headers: &HeaderMap, body: Incoming, server: &Server) -> Result<Bytes, Failure> {
     let most = server.limits.max_body_bytes;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > most) {
         return Err(too_large(most, ""));
     }

@@ -19,7 +19,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-const SLOW_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
+const SLOW_HEAD: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
     content-length: 64\r\n\r\n{\"detail\":\"The request's headers did not arrive in time (408).\"}";
 
 /// Serves a connection until it ends, is told to stop, or its client is too slow.

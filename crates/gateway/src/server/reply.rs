@@ -35,7 +35,9 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            Self::Stream(stream) => stream.poll_batch(cx).map(|batch| batch.map(|batch| batch.map(Frame::data))),
+            Self::Stream(stream) => {
+                stream.poll_batch(cx).map(|batch| batch.map(|batch| batch.map(Frame::data)))
+            }
         }
     }
 

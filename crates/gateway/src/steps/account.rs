@@ -75,7 +75,7 @@ impl Account {
     /// The call failed; the reason is logged with it.
     pub(crate) fn fail(&mut self, failure: &Failure) {
         self.record.outcome = Outcome::Failed;
-        self.record.failure = Some(format!("{:?}: {}", failure.class, failure.message));
+        self.record.failure = Some(format!("{:?}: {}", failure.class, failure.sentence()));
     }
 
     /// The client was told everything there is.

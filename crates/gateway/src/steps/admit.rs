@@ -20,9 +20,11 @@ pub(crate) fn admit<'a>(
     account: &'a mut Account,
 ) -> Result<Permit<'a>, Failure> {
     if let Some(limit) = &call.route.limit {
-        gateway.limits.count(&call.route.name, limit, call.client, Instant::now()).map_err(|renews| Failure {
-            retry_after: Some(renews),
-            ..Failure::new(Class::RateLimited, format!("Rate limit exceeded: {}", limit.text))
+        gateway.limits.count(&call.route.name, limit, call.client, Instant::now()).map_err(|renews| {
+            Failure {
+                retry_after: Some(renews),
+                ..Failure::new(Class::RateLimited, format!("Rate limit exceeded: {}", limit.text))
+            }
         })?;
     }
     Ok(Permit { account })

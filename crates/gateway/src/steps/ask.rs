@@ -30,6 +30,7 @@ pub(crate) struct Answered {
     losses: Losses,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it is made once per call and taken apart at once")]
 enum Body {
     Whole(Bytes),
     Stream { upstream: upstream::UpstreamBody, relay: Relay, redactor: Redactor, request_id: String },
@@ -160,8 +161,7 @@ impl<'a> Exchange<'a> {
             return upstream::rehearse(script, timeouts, self.call.arrived).await;
         }
         let onward = std::mem::take(&mut self.call.onward);
-        let ask =
-            upstream::Ask { service: self.service, body, onward, timeouts, arrived: self.call.arrived };
+        let ask = upstream::Ask { service: self.service, body, onward, timeouts, arrived: self.call.arrived };
         upstream::attempt(&worker.pool, ask).await
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct Call {
 }
 
 /// Headers of a caller that providers may see: tracing context, nothing else.
-const ONWARD: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+const ONWARD: [HeaderName; 2] =
+    [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// Reads the body and finds the route.
 ///
@@ -98,7 +99,10 @@ fn named_by_path(surface: &Surface, now: &Snapshot) -> Result<Arc<Route>, Failur
 
 fn named_by_body(peek: &Peek, now: &Snapshot) -> Result<Arc<Route>, Failure> {
     let Some(name) = &peek.model else {
-        return Err(Failure::invalid("model", "'model' is missing: it names the route; GET /v1/models lists them"));
+        return Err(Failure::invalid(
+            "model",
+            "'model' is missing: it names the route; GET /v1/models lists them",
+        ));
     };
     now.route(name).cloned().ok_or_else(|| Failure {
         param: Some("model".to_owned()),

@@ -1,9 +1,9 @@
 //! A streamed answer on its way to the client: passed or translated as it comes, metered, and never ended as if it
 //! were whole when it is not.
 
-use super::{Account, Redactor};
 use super::ask::{broken, class};
 use super::translate::Missing;
+use super::{Account, Redactor};
 use crate::upstream::UpstreamBody;
 use bytes::Bytes;
 use lockgate_dialects::canonical::{Class, Event, Failure, UpstreamError};

@@ -1,8 +1,8 @@
 //! From one dialect to another through the canonical model: requests on the way in, answers on the way out.
 
 use lockgate_dialects::canonical::{
-    ChatRequest, Class, CompletionRequest, EmbeddingRequest, Extras, Failure, Losses, Message, Operation, Sampling,
-    Usage, bridge,
+    ChatRequest, Class, CompletionRequest, EmbeddingRequest, Extras, Failure, Losses, Message, Operation,
+    Sampling, Usage, bridge,
 };
 use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 use lockgate_dialects::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits};
@@ -161,7 +161,10 @@ impl Sides {
     }
 
     /// The reader of the provider's stream and the writer of the client's; `None` where one side has no streams.
-    pub(crate) fn stream(&self, include_usage: bool) -> Option<(Box<dyn StreamDecoder>, Box<dyn StreamEncoder>)> {
+    pub(crate) fn stream(
+        &self,
+        include_usage: bool,
+    ) -> Option<(Box<dyn StreamDecoder>, Box<dyn StreamEncoder>)> {
         let decoder = match self.answered {
             Operation::Chat => self.provider.chat()?.stream_decoder()?,
             Operation::Complete => self.provider.complete()?.stream_decoder()?,

@@ -6,8 +6,15 @@ use std::time::Duration;
 /// Paths are cut after so many bytes: clients choose them.
 const LONGEST_PATH: usize = 256;
 
+/// Paths that machines ask every few seconds: told at level debug only.
+const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
+
 /// Tells a request that ended, `took` after it came. The message reads alone; its fields can be queried.
 pub(super) fn write(record: &Record, took: Duration) {
+    if PROBES.contains(&record.path.as_str()) {
+        tracing::debug!(target: "access", "{} {} {}", record.method, record.path, record.status);
+        return;
+    }
     let path = shown(&record.path);
     let target = record.target.as_deref();
     tracing::info!(

@@ -1,7 +1,7 @@
 //! An answer's bytes as they come: everything that is ready joins into one batch, and every wait has a deadline.
 
-use super::pool::{Connection, Pool};
 use super::Origin;
+use super::pool::{Connection, Pool};
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use hyper::body::Incoming;

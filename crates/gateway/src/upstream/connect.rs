@@ -47,9 +47,12 @@ impl Connector {
             None => tcp(&origin.host, origin.port).await?,
         };
         let io = if origin.tls { self.secure(tcp, &origin.host).await? } else { Io::Plain(tcp) };
-        let (sender, driver) =
-            http1::Builder::new().handshake::<_, Segments>(TokioIo::new(io)).await.map_err(io::Error::other)?;
-        let credentials = proxy.as_ref().filter(|_| plain_proxy).and_then(|proxy| proxy.basic_auth().cloned());
+        let (sender, driver) = http1::Builder::new()
+            .handshake::<_, Segments>(TokioIo::new(io))
+            .await
+            .map_err(io::Error::other)?;
+        let credentials =
+            proxy.as_ref().filter(|_| plain_proxy).and_then(|proxy| proxy.basic_auth().cloned());
         Ok(Connection::new(sender, Box::pin(driver), plain_proxy, credentials))
     }
 

@@ -8,7 +8,7 @@ mod request;
 mod trust;
 
 pub(crate) use attempt::{Answer, Ask, attempt, rehearse, timed_out};
-pub(crate) use body::{Broken, Deadlines, UpstreamBody};
+pub(crate) use body::{Broken, UpstreamBody};
 pub(crate) use connect::Connector;
 pub(crate) use pool::Pool;
 pub(crate) use request::Segments;

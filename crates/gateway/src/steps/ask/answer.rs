@@ -1,8 +1,8 @@
 //! A provider's good answer, on its way to the client.
 
 use super::{Answered, Body, Exchange, MOST_ANSWER, broken, content_type};
-use crate::steps::{Account, Redactor};
 use crate::steps::stream::Relay;
+use crate::steps::{Account, Redactor};
 use crate::upstream::Answer;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
@@ -63,12 +63,7 @@ pub(super) async fn streamed(
     let content_type = if sides.alike() { headers.get(CONTENT_TYPE).cloned() } else { None };
     Ok(Answered {
         content_type: content_type.unwrap_or(EVENTS),
-        body: Body::Stream {
-            upstream: body,
-            relay,
-            redactor,
-            request_id: exchange.call.request_id.clone(),
-        },
+        body: Body::Stream { upstream: body, relay, redactor, request_id: exchange.call.request_id.clone() },
         losses: std::mem::take(&mut exchange.losses),
     })
 }
