@@ -29,10 +29,12 @@ fn main() -> ExitCode {
 
 /// The config's JSON Schema, for editors.
 fn schema() -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &lockgate_config::schema())?;
-    writeln!(out)?;
-    Ok(())
+    let schema = serde_json::to_string_pretty(&lockgate_config::schema())?;
+    match writeln!(std::io::stdout(), "{schema}") {
+        // A reader such as `head` that has enough is no error.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Says what went wrong in one line. Status 1.
