@@ -51,7 +51,7 @@ fn form(check: &Check<'_>, node: &Node) -> Option<Secret> {
             _ => {}
         }
     }
-    check.notes.wrong(node.head(), "Input should be a valid string, {env: NAME} or {file: PATH}");
+    check.notes.wrong_node(node, "Input should be a valid string, {env: NAME} or {file: PATH}");
     None
 }
 

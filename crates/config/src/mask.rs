@@ -56,7 +56,7 @@ impl Masks {
     pub(crate) fn of(document: &Document) -> Self {
         let mut masks = Self::default();
         if let Some(root) = &document.root {
-            masks.walk(root, false, document);
+            masks.walk(root, "", document);
         }
         masks.hidden.sort_by_key(|span| (span.start, span.end));
         masks.hidden.dedup();
@@ -82,23 +82,28 @@ impl Masks {
         self.hidden[..after].last().is_some_and(|span| span.contains(&at))
     }
 
-    fn walk(&mut self, node: &Node, shown: bool, document: &Document) {
+    /// Hides what may be secret in the value of `key`; the elements of a list count as its values.
+    fn walk(&mut self, node: &Node, key: &str, document: &Document) {
         match &node.content {
             Content::Map(entries) => {
-                for (key, value) in entries {
-                    if !key.text().is_some_and(presentable) {
-                        self.hidden.push(key.span.clone());
-                    }
-                    self.walk(value, key.text().is_some_and(|name| SHOWN.contains(&name)), document);
+                for (name, value) in entries {
+                    let name = name
+                        .text()
+                        .filter(|name| presentable(name) && shown_below(key, name))
+                        .or_else(|| {
+                            self.hidden.push(name.span.clone());
+                            None
+                        });
+                    self.walk(value, name.unwrap_or_default(), document);
                 }
             }
             Content::List(elements) => {
                 for element in elements {
-                    self.walk(element, shown, document);
+                    self.walk(element, key, document);
                 }
             }
             Content::Null | Content::Bool(_) => {}
-            _ if shown => {}
+            _ if SHOWN.contains(&key) => {}
             _ => {
                 self.hidden.push(node.span.clone());
                 if let Some(target) = document.aliases.get(&node.span.start) {
@@ -107,6 +112,11 @@ impl Masks {
             }
         }
     }
+}
+
+/// Where a credential belongs, a mapping's key may be one that was meant as a value.
+fn shown_below(key: &str, name: &str) -> bool {
+    !key.ends_with("_key") || matches!(name, "env" | "file")
 }
 
 /// How much of a line of an unreadable text can be shown: its first key, and the value when that is known to be plain.

@@ -140,10 +140,13 @@ impl Source<'_> {
     fn excerpt(&self, line: Span, place: Span) -> (String, (usize, usize)) {
         const BEFORE: usize = 60;
         const LONGEST: usize = 120;
+        let first = self.text[line.start..place.start].chars().count().saturating_sub(BEFORE);
         let mut shown = String::new();
         let mut underlined = (0, 0);
-        let first = self.text[line.start..place.start].chars().count().saturating_sub(BEFORE);
-        let mut count = 0;
+        if first > 0 {
+            shown.push('…');
+            underlined.0 = 1;
+        }
         for (offset, c) in self.text[line.clone()].char_indices().skip(first).take(LONGEST) {
             let at = line.start + offset;
             if at < place.start {
@@ -157,11 +160,11 @@ impl Source<'_> {
                 c if c.is_control() => '?',
                 c => c,
             });
-            count += 1;
         }
-        underlined.0 = underlined.0.min(count);
-        underlined.1 = underlined.1.max(1);
-        (shown, underlined)
+        if self.text[line].chars().nth(first + LONGEST).is_some() {
+            shown.push('…');
+        }
+        (shown, (underlined.0, underlined.1.max(1)))
     }
 }
 

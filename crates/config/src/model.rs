@@ -258,8 +258,8 @@ pub struct Api {
 impl fmt::Debug for Api {
     /// Shows the URL without what may be a credential in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.split('?').next().unwrap_or_default();
-        let url = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (_, url) = self.url.split_once("://").unwrap_or_default();
+        let url = url.split('?').next().unwrap_or_default();
         let (authority, path) = url.split_once('/').unwrap_or((url, ""));
         let host = authority.rsplit('@').next().unwrap_or_default();
         f.debug_struct("Api")

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 
+use crate::mask::presentable;
+
 /// Bytes of the text.
 pub(crate) type Span = Range<usize>;
 
@@ -150,7 +152,8 @@ impl Node {
             }
             Content::Map(entries) => {
                 for (key, value) in entries {
-                    steps.push(key.label());
+                    let label = key.label();
+                    steps.push(if presentable(&label) { label } else { "…".to_owned() });
                     if key.span == *span || value.span == *span || value.search(span, steps) {
                         return true;
                     }

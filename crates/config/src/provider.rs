@@ -77,7 +77,11 @@ fn dialect(how: &HowTo, operation: Operation, node: &Node, notes: &Notes) -> boo
         |name: &&str| lockgate_dialects::by_name(name).is_some_and(|dialect| dialect.speaks(operation));
     let known: Vec<_> = lockgate_dialects::names().filter(speaks).collect();
     if known.contains(&how.dialect.as_str()) {
-        return true;
+        let streams = !how.streams || can_stream(&how.dialect, operation);
+        if !streams {
+            notes.mistake(span, format!("the dialect '{}' cannot stream", how.dialect));
+        }
+        return streams;
     }
     let word = operation.mlflow_word();
     let note = Note::mistake(span, format!("there is no dialect '{}' for {word}", how.dialect));
@@ -86,4 +90,13 @@ fn dialect(how: &HowTo, operation: Operation, node: &Node, notes: &Notes) -> boo
         None => note.hint(format!("one of {}", known.join(", "))),
     });
     false
+}
+
+fn can_stream(dialect: &str, operation: Operation) -> bool {
+    let Some(dialect) = lockgate_dialects::by_name(dialect) else { return false };
+    match operation {
+        Operation::Chat => dialect.chat().and_then(|codec| codec.stream_decoder()).is_some(),
+        Operation::Complete => dialect.complete().and_then(|codec| codec.stream_decoder()).is_some(),
+        Operation::Embed => false,
+    }
 }

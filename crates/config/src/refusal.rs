@@ -8,9 +8,9 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
-    /// On which generation of bodies the rule holds; both when absent.
+    /// The generation of bodies on which the rule holds; both when absent. (Not `on`, which YAML 1.1 reads as true.)
     #[serde(default)]
-    pub on: Option<Bodies>,
+    pub bodies: Option<Bodies>,
     /// A parameter outside the route type's schema is present.
     #[serde(default)]
     pub present: Option<String>,
@@ -81,7 +81,7 @@ impl Refusal {
     /// What the rule looked at, when all its conditions hold.
     fn offence(&self, facts: &Facts<'_>) -> Option<String> {
         let surface = if facts.classic { Bodies::Classic } else { Bodies::Endpoints };
-        if self.on.is_some_and(|on| on != surface) || (self.stop && !facts.stop) {
+        if self.bodies.is_some_and(|bodies| bodies != surface) || (self.stop && !facts.stop) {
             return None;
         }
         let mut offence = String::new();
@@ -105,5 +105,137 @@ impl Refusal {
             facts.last_role.filter(|last| last != role)?.clone_into(&mut offence);
         }
         Some(offence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_dialects::canonical::Operation::{self, Chat, Complete, Embed};
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// A request that no rule minds.
+    const PLAIN: Facts<'_> = Facts {
+        classic: false,
+        count_name: "n",
+        count: Some(1),
+        max_tokens: None,
+        stop: false,
+        messages: 1,
+        last_role: Some("user"),
+        extra: &|_| None,
+    };
+    const CLASSIC: Facts<'_> = Facts { classic: true, count_name: "candidate_count", ..PLAIN };
+
+    fn said(provider: &str, operation: Operation, facts: &Facts<'_>) -> Option<(u16, String)> {
+        let catalogue = Catalogue::built_in();
+        let provider = catalogue.find(provider).unwrap().provider;
+        refused(&provider.operations.of(operation).unwrap().refuses, facts)
+    }
+
+    #[test]
+    fn a_request_without_anything_odd_is_refused_by_no_provider() {
+        for provider in Catalogue::built_in().providers() {
+            for how in Operation::ALL.iter().filter_map(|operation| provider.operations.of(*operation)) {
+                assert_eq!(refused(&how.refuses, &PLAIN), None, "{} {}", provider.name, how.path);
+                assert_eq!(refused(&how.refuses, &CLASSIC), None, "{} {}", provider.name, how.path);
+            }
+        }
+    }
+
+    fn present(wanted: &'static str) -> impl Fn(&str) -> Option<Value> {
+        move |name| (name == wanted).then(|| json!("true"))
+    }
+
+    const TWO: Facts<'_> = Facts { count: Some(2), ..PLAIN };
+    const CLASSIC_TWO: Facts<'_> = Facts { count: Some(2), ..CLASSIC };
+
+    #[test]
+    fn openais_and_servings_refusals_are_said_in_mlflows_words() {
+        let n = present("n");
+        let n = Facts { extra: &n, ..CLASSIC };
+        let text = "Invalid parameter `n`. Use `candidate_count` instead.";
+        assert_eq!(said("openai", Chat, &n), Some((422, text.to_owned())));
+        assert_eq!(said("openai", Complete, &n), Some((400, text.to_owned())));
+        let text = "MLflow chat models are only capable of processing a single query at a time. The request submitted \
+                    consists of 2 queries.";
+        let two = Facts { messages: 2, ..PLAIN };
+        assert_eq!(said("mlflow-model-serving", Chat, &two), Some((422, text.to_owned())));
+    }
+
+    #[test]
+    fn anthropics_refusals_are_said_in_mlflows_words() {
+        let (top_p, stream) = (present("top_p"), present("stream"));
+        let many = Facts { max_tokens: Some(1_000_001), ..PLAIN };
+        let most = "Invalid value for max_tokens: cannot exceed 1000000.";
+        let both = "Cannot set both 'temperature' and 'top_p' parameters.";
+        let both_completions = format!("{both} Please use only the temperature parameter for your query.");
+        let stream_text =
+            "Setting the 'stream' parameter to 'true' is not supported with the MLflow Gateway.";
+        let count = |name: &str, value: &str| {
+            format!("'{name}' must be '1' for the Anthropic provider. Received value: '{value}'.")
+        };
+        for (operation, facts, message) in [
+            (Complete, &many, most.to_owned()),
+            (Complete, &Facts { extra: &top_p, ..PLAIN }, both_completions),
+            (Complete, &Facts { extra: &stream, ..CLASSIC }, stream_text.to_owned()),
+            (Complete, &CLASSIC_TWO, count("candidate_count", "2")),
+            (Complete, &TWO, count("n", "2")),
+            (Chat, &Facts { extra: &top_p, ..PLAIN }, both.to_owned()),
+            (Chat, &many, most.to_owned()),
+            (Chat, &TWO, count("n", "{n}")),
+        ] {
+            assert_eq!(said("anthropic", operation, facts), Some((422, message)), "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn coheres_refusals_are_said_in_mlflows_words() {
+        let (native, stops, texts) =
+            (present("num_generations"), present("stop_sequences"), present("texts"));
+        let last = Facts { last_role: Some("assistant"), ..PLAIN };
+        for (operation, facts, status, message) in [
+            (
+                Complete,
+                &Facts { extra: &native, ..CLASSIC },
+                400,
+                "Invalid parameter num_generations. Use candidate_count instead.",
+            ),
+            (
+                Complete,
+                &Facts { extra: &native, ..PLAIN },
+                400,
+                "Invalid parameter num_generations. Use n instead.",
+            ),
+            (
+                Complete,
+                &Facts { extra: &stops, ..PLAIN },
+                400,
+                "Invalid parameter stop_sequences. Use stop instead.",
+            ),
+            (Embed, &Facts { extra: &texts, ..CLASSIC }, 422, "Invalid parameter texts. Use text instead."),
+            (Embed, &Facts { extra: &texts, ..PLAIN }, 422, "Invalid parameter texts. Use input instead."),
+            (Chat, &TWO, 422, "Parameter n must be 1 for Cohere chat, got 2."),
+            (Chat, &Facts { stop: true, ..PLAIN }, 422, "Parameter stop is not supported for Cohere chat."),
+            (Chat, &last, 422, "Last message must be from user, got assistant."),
+        ] {
+            assert_eq!(said("cohere", operation, facts), Some((status, message.to_owned())), "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_one_generation_does_not_hold_on_the_other() {
+        let n = |name: &str| (name == "n").then(|| json!(2));
+        let stream = |name: &str| (name == "stream").then(|| json!(true));
+        assert_eq!(said("openai", Chat, &Facts { extra: &n, ..PLAIN }), None);
+        assert_eq!(said("anthropic", Complete, &Facts { extra: &stream, ..CLASSIC }), None);
+    }
+
+    #[test]
+    fn the_first_rule_that_holds_is_the_one_that_is_said() {
+        let both = Facts { count: Some(2), stop: true, ..PLAIN };
+        assert!(said("cohere", Chat, &both).unwrap().1.contains("must be 1"));
     }
 }

@@ -45,3 +45,76 @@ pub(crate) fn config(generator: &mut SchemaGenerator) -> Schema {
     }
     json_schema!({"type": ["object", "null"], "properties": keys})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml;
+    use boon::{Compiler, Schemas};
+
+    /// Why a config does not fit the schema, if so.
+    fn objection(config: &Value) -> Option<String> {
+        let mut schemas = Schemas::new();
+        let mut compiler = Compiler::new();
+        compiler.add_resource("config.json", schema()).unwrap();
+        let schema = compiler.compile("config.json", &mut schemas).expect("the schema is valid");
+        schemas.validate(config, schema).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_schema_accepts_what_the_gateway_accepts() {
+        for text in [include_str!("../tests/check/example.yaml"), crate::DEMO] {
+            assert_eq!(objection(&yaml::parse(text).unwrap().root.unwrap().to_json()), None);
+        }
+        let guide = json!({"routes": [{
+            "name": "completions",
+            "route_type": "llm/v1/completions",
+            "model": {"provider": "openai", "name": "gpt-3.5-turbo", "config": {"openai_api_key": "$OPENAI_API_KEY"}}
+        }]});
+        assert_eq!(objection(&guide), None);
+    }
+
+    #[test]
+    fn the_schema_marks_what_the_gateway_refuses() {
+        let entry = |key: &str, value: Value| {
+            let mut entry = json!({"name": "a", "route_type": "llm/v1/chat", "model": {"provider": "demo"}});
+            entry[key] = value;
+            json!({"routes": [entry]})
+        };
+        assert_eq!(objection(&entry("name", json!("a"))), None);
+        for wrong in [
+            entry("name", json!(5)),
+            entry("route_type", json!("llm/v1/foo")),
+            entry("model", json!({})),
+            entry("limit", json!({"calls": 1})),
+            entry("timeouts", json!({"total": "5x"})),
+            entry("typo", json!(1)),
+            json!({"routes": [{"name": "a", "type": "llm/v1/chat", "model": {"provider": "demo"}}]}),
+            json!({"server": {"limits": {"max_body": "big"}}}),
+            json!({"providers": [{"display": "nameless"}]}),
+        ] {
+            assert!(objection(&wrong).is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_key_says_what_it_is_for() {
+        fn silent(schema: &Value, path: &str, found: &mut Vec<String>) {
+            let Value::Object(schema) = schema else { return };
+            if let Some(Value::Object(properties)) = schema.get("properties") {
+                for (name, property) in properties {
+                    if property.get("description").is_none() {
+                        found.push(format!("{path}.{name}"));
+                    }
+                }
+            }
+            for (key, value) in schema {
+                silent(value, &format!("{path}.{key}"), found);
+            }
+        }
+
+        let mut found = Vec::new();
+        silent(&schema(), "", &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}

@@ -66,11 +66,9 @@ pub(crate) fn check<'a>(
         return None;
     }
     unknown_keys(check, provider, config);
-    let variant = match &provider.variants {
-        Some(variants) => Some(kind(check, variants, named, config)?),
-        None => None,
-    };
-    let mut whole = true;
+    let variant = provider.variants.as_ref().map(|variants| kind(check, variants, named, config));
+    let mut whole = !matches!(variant, Some(None));
+    let variant = variant.flatten();
     let mut values = defaults(provider, variant);
     for (name, grammar) in &provider.config {
         match config.get(name) {
