@@ -31,6 +31,9 @@ pub enum LoadError {
     /// It has mistakes.
     #[error("{0}")]
     Bad(Mistakes),
+    /// It cannot be served; the text names the route and the fix.
+    #[error("{0}")]
+    Unservable(String),
 }
 
 /// The file on disk is refused; the generation before it serves.
@@ -47,12 +50,14 @@ pub(crate) struct Refused {
 /// # Errors
 /// Why it cannot serve, for the operator.
 pub fn load(settings: &Settings) -> Result<Config, LoadError> {
-    let options = Options { strict: settings.strict };
-    let Some(path) = &settings.config_path else {
-        return check(lockgate_config::DEMO, "the built-in demo config", &System, options)
-            .map_err(LoadError::Bad);
+    let (text, name) = match &settings.config_path {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None => (lockgate_config::DEMO.to_owned(), "the built-in demo config".to_owned()),
     };
-    check(&read(path)?, &path.display().to_string(), &System, options).map_err(LoadError::Bad)
+    let config = check(&text, &name, &System, Options { strict: settings.strict }).map_err(LoadError::Bad)?;
+    connector(&config).map_err(|error| LoadError::Unservable(error.to_string()))?;
+    Snapshot::of(config.clone(), 0).map_err(|error| LoadError::Unservable(error.to_string()))?;
+    Ok(config)
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {

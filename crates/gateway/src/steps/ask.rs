@@ -9,7 +9,7 @@ use crate::upstream::{self, Answer, Broken, Segments};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use lockgate_dialects::canonical::{Class, Failure, Losses};
+use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses};
 use lockgate_dialects::raw::{Edit, patch, splice};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -91,6 +91,7 @@ struct Exchange<'a> {
     sides: Sides,
     losses: Losses,
     include_usage: bool,
+    encoding: Encoding,
 }
 
 impl<'a> Exchange<'a> {
@@ -101,8 +102,8 @@ impl<'a> Exchange<'a> {
             provider: service.dialect,
             answered: service.operation,
         };
-        let include_usage = call.asked.as_ref().is_some_and(Asked::stream_usage);
-        Self { call, target, service, sides, losses: Losses::default(), include_usage }
+        let (losses, encoding) = (Losses::default(), Encoding::Float);
+        Self { call, target, service, sides, losses, include_usage: false, encoding }
     }
 
     async fn run(mut self, worker: &Worker, account: &mut Account) -> Result<Answered, Failure> {
@@ -131,6 +132,7 @@ impl<'a> Exchange<'a> {
             None => Asked::decode(self.sides.client, self.sides.asked, &self.call.body)?,
         };
         self.include_usage = asked.stream_usage();
+        self.encoding = asked.encoding();
         if self.call.surface.mlflow {
             refuse::refuse(&asked, self.sides.client, self.service)?;
         }
@@ -166,7 +168,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn missing(&self) -> Missing<'a> {
-        Missing { model: self.target.model.as_deref(), created: unix_now() }
+        Missing { model: self.target.model.as_deref(), created: unix_now(), encoding: self.encoding }
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Stream {
 
 /// What happens to the provider's bytes.
 pub(crate) enum Relay {
-    /// They pass; usage is read as they do.
-    Pass { meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder> },
+    /// They pass, line by line; usage is read as they do.
+    Pass { meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>, line: Bytes },
     /// They are told in the client's dialect.
     Translate(Box<Translator>),
 }
@@ -42,7 +42,7 @@ pub(crate) struct Translator {
 
 impl Relay {
     pub(crate) fn pass(meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>) -> Self {
-        Self::Pass { meter, fail }
+        Self::Pass { meter, fail, line: Bytes::new() }
     }
 
     pub(crate) fn translate(
@@ -91,9 +91,9 @@ impl Stream {
 
     fn tell(&mut self, bytes: Bytes) -> Bytes {
         match &mut self.relay {
-            Relay::Pass { meter, .. } => {
+            Relay::Pass { meter, line, .. } => {
                 meter.feed(&bytes);
-                bytes
+                whole_lines(line, bytes)
             }
             Relay::Translate(translator) => {
                 translator.decoder.feed(&bytes, &mut translator.events);
@@ -104,10 +104,10 @@ impl Stream {
 
     /// The provider closed its stream; whether it was whole, only its dialect knows.
     fn finish(&mut self) -> Bytes {
-        let whole = match &mut self.relay {
-            Relay::Pass { meter, .. } => {
+        let (whole, rest) = match &mut self.relay {
+            Relay::Pass { meter, line, .. } => {
                 self.account.usage(meter.usage());
-                meter.finished()
+                (meter.finished(), std::mem::take(line))
             }
             Relay::Translate(translator) => {
                 if !translator.finished {
@@ -122,7 +122,7 @@ impl Stream {
             return self.fail(broken(&crate::upstream::Broken::Cut));
         }
         self.ended = true;
-        Bytes::new()
+        rest
     }
 
     /// Tells the events that were read; an error among them ends the stream.
@@ -160,8 +160,10 @@ impl Stream {
         self.account.fail(&failure);
         let mut out = Vec::new();
         match &mut self.relay {
-            Relay::Pass { meter, fail } => {
+            Relay::Pass { meter, fail, .. } => {
                 self.account.usage(meter.usage());
+                // A blank line ends the event that broke off, so that the error is one of its own.
+                out.push(b'\n');
                 fail.fail(&failure, &self.request_id, &mut out);
             }
             Relay::Translate(translator) => translator.encoder.fail(&failure, &self.request_id, &mut out),
@@ -184,12 +186,60 @@ impl Translator {
     }
 }
 
+/// The most bytes of an unfinished line that are held back.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// What can pass of `bytes`: whole lines. The rest waits in `held`, so that a stream which breaks off does so between
+/// two lines and an error event can follow.
+fn whole_lines(held: &mut Bytes, mut bytes: Bytes) -> Bytes {
+    let lines = memchr::memrchr2(b'\n', b'\r', &bytes).map_or(0, |last| last + 1);
+    if lines == 0 && held.len() + bytes.len() <= LONGEST_LINE {
+        *held = joined(held, bytes);
+        return Bytes::new();
+    }
+    let rest = if lines == 0 { Bytes::new() } else { bytes.split_off(lines) };
+    joined(&std::mem::replace(held, rest), bytes)
+}
+
+fn joined(first: &Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() {
+        return second;
+    }
+    [&first[..], &second[..]].concat().into()
+}
+
 /// An error inside a stream, which carries no status of its own where it is 0.
 fn failure(error: UpstreamError) -> Failure {
-    let class = match error.status {
-        0 if error.kind.is_none() && error.code.is_none() => Class::StreamTruncated,
-        0 => Class::UpstreamError,
+    let class = match (error.status, error.kind.as_deref()) {
+        (0, Some("stream_truncated")) => Class::StreamTruncated,
+        (0, _) => Class::UpstreamError,
         _ => class(&error),
     };
     Failure::upstream(class, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_breaks_off_is_never_passed_in_part() {
+        let mut held = Bytes::new();
+        let mut pass = |piece: &'static str| whole_lines(&mut held, Bytes::from_static(piece.as_bytes()));
+        assert_eq!(pass("data: a\n\ndata: b"), "data: a\n\n");
+        assert_eq!(pass("c"), "");
+        assert_eq!(pass("d\r\n\r\n"), "data: bcd\r\n\r\n");
+        assert_eq!(pass("data: e\r"), "data: e\r");
+        assert_eq!(pass("x"), "");
+        assert_eq!(held, "x");
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_held_for_ever() {
+        let mut held = Bytes::new();
+        let long = Bytes::from(vec![b'x'; LONGEST_LINE]);
+        assert_eq!(whole_lines(&mut held, long.clone()), "");
+        assert_eq!(whole_lines(&mut held, long).len(), 2 * LONGEST_LINE);
+        assert!(held.is_empty());
+    }
 }

@@ -1,8 +1,8 @@
 //! From one dialect to another through the canonical model: requests on the way in, answers on the way out.
 
 use lockgate_dialects::canonical::{
-    ChatRequest, Class, CompletionRequest, EmbeddingRequest, Extras, Failure, Losses, Message, Operation,
-    Sampling, Usage, bridge,
+    ChatRequest, Class, CompletionRequest, EmbeddingRequest, Encoding, Extras, Failure, Losses, Message,
+    Operation, Sampling, Usage, bridge,
 };
 use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 use lockgate_dialects::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits};
@@ -77,6 +77,14 @@ impl Asked {
         }
     }
 
+    /// How the client wants vectors written: numbers, unless it says otherwise.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self {
+            Self::Embed(asked) => asked.encoding.unwrap_or(Encoding::Float),
+            Self::Chat(_) | Self::Complete(_) => Encoding::Float,
+        }
+    }
+
     pub(crate) fn sampling(&self) -> Option<&Sampling> {
         match self {
             Self::Chat(asked) => Some(&asked.sampling),
@@ -110,11 +118,14 @@ pub(crate) struct Sides {
     pub(crate) answered: Operation,
 }
 
-/// What the provider may leave out of an answer.
+/// What an answer needs beside the provider's words.
 pub(crate) struct Missing<'a> {
+    /// The configured name, where the provider gives none.
     pub(crate) model: Option<&'a str>,
-    /// Unix seconds.
+    /// Unix seconds, where the provider gives none.
     pub(crate) created: u64,
+    /// How the client wants vectors written.
+    pub(crate) encoding: Encoding,
 }
 
 impl Sides {
@@ -155,6 +166,7 @@ impl Sides {
             (Operation::Embed, _) => {
                 let mut response = embed(self.provider)?.decode_response(body)?;
                 response.model = response.model.or_else(model);
+                response.recode(missing.encoding)?;
                 Ok((embed(self.client)?.encode_response(&response, losses), response.usage))
             }
         }

@@ -4,9 +4,9 @@ use super::{Answered, Body, Exchange, MOST_ANSWER, broken, content_type};
 use crate::steps::stream::Relay;
 use crate::steps::{Account, Redactor};
 use crate::upstream::Answer;
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use lockgate_dialects::canonical::{Class, Failure};
+use http::{HeaderValue, StatusCode};
+use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -20,7 +20,7 @@ pub(super) async fn whole(
 ) -> Result<Answered, Failure> {
     let Answer { headers, body, .. } = answer;
     if !readable(content_type(&headers)) {
-        return Err(unreadable(&headers));
+        return Err(unreadable(&headers, "JSON"));
     }
     let bytes = body.whole(MOST_ANSWER).await.map_err(|why| broken(&why))?;
     let (content_type, bytes) = if exchange.sides.alike() {
@@ -47,7 +47,7 @@ pub(super) async fn streamed(
 ) -> Result<Answered, Failure> {
     let Answer { headers, body, .. } = answer;
     if !streams(content_type(&headers)) {
-        return Err(unreadable(&headers));
+        return Err(unreadable(&headers, "a stream"));
     }
     let sides = exchange.sides;
     let relay = if sides.alike() {
@@ -82,10 +82,16 @@ fn streams(content_type: Option<&str>) -> bool {
     })
 }
 
-fn unreadable(headers: &http::HeaderMap) -> Failure {
-    let received = content_type(headers).unwrap_or("None");
-    let text = "The returned data type from the route service is not supported. Received content type: ";
-    Failure::new(Class::UpstreamError, format!("{text}{received}"))
+/// MLflow's dialects make their own text of the content type.
+fn unreadable(headers: &http::HeaderMap, wanted: &str) -> Failure {
+    let received = content_type(headers).map(str::to_owned);
+    let message = match &received {
+        Some(received) => format!("The provider's answer is not {wanted} but {received}"),
+        None => format!("The provider's answer is not {wanted}: it has no content type"),
+    };
+    let status = StatusCode::OK.as_u16();
+    let error = UpstreamError { status, message, content_type: received, ..UpstreamError::default() };
+    Failure::upstream(Class::UpstreamError, error)
 }
 
 fn no_stream(exchange: &Exchange<'_>) -> Failure {
