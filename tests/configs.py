@@ -12,7 +12,7 @@ MODELS = [
     ("gpt-3.5-turbo-instruct", "completions", ""),
     ("text-embedding-3-small", "embeddings", ""),
 ]
-# Faults of a provider, each a chat model of the gateway behind and a route of the one in front.
+# Faults of a provider, each a chat route of the gateway in front, and again a model of the one behind.
 FAULTS = {
     "unauthorized": "fault: 'status:401'",
     "busy": "{fault: 'status:429', retry_after_s: 0}",
@@ -60,7 +60,8 @@ def _front(upstream):
         _demo("completions", "completions", ""),
         _demo("embeddings", "embeddings", ""),
         *(_far(*route, upstream) for route in far),
-        *(_far(f"chat-{fault}", "chat", fault, upstream) for fault in FAULTS),
+        *(_demo(f"chat-{fault}", "chat", options) for fault, options in FAULTS.items()),
+        *(_far(f"chat-{fault}-far", "chat", fault, upstream) for fault in FAULTS),
     ]
 
 

@@ -117,9 +117,9 @@ def test_an_error_of_the_provider_arrives_with_its_status_and_words(fault, statu
 
 
 @pytest.mark.parametrize("fault", ["cut", "malformed", "html", "empty"])
-def test_an_unreadable_answer_of_the_provider_is_a_bad_gateway_in_json(fault):
+def test_an_unreadable_answer_of_the_provider_is_a_bad_gateway_in_json(fault, place):
     with pytest.raises(requests.HTTPError, match="502 Server Error") as refused:
-        mlflow.gateway.query(f"chat-{fault}", HELLO)
+        mlflow.gateway.query(f"chat-{fault}{place}", HELLO)
     assert refused.value.response.json()["detail"]
 
 

@@ -25,11 +25,12 @@ def test_parameters_and_stop_words_of_a_language_model_count(endpoints, place):
     assert model.invoke("tell me").strip() == "Hello from lockgate's demo model,"
 
 
-def test_a_chat_model_answers_and_says_what_it_used(endpoints, place, greeting):
+def test_a_chat_model_answers_one_chat_or_several(endpoints, place, greeting):
     model = ChatMlflow(target_uri=endpoints.url, endpoint=f"chat{place}", temperature=0.1)
     messages = [SystemMessage(content="be brief"), HumanMessage(content="hello")]
     assert model.invoke(messages).content == f"{greeting} You said: hello"
-    assert model.generate([messages]).llm_output["prompt_tokens"] == 3
+    several = model.generate([messages, [HumanMessage(content="bye")]]).generations
+    assert [answers[0].text for answers in several] == [f"{greeting} You said: {word}" for word in ("hello", "bye")]
 
 
 def test_documents_become_vectors_in_their_order(endpoints, place):

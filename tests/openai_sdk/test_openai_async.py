@@ -56,9 +56,10 @@ def test_streams_that_are_left_early_do_not_disturb_the_others(endpoints, place,
     assert answers == ["left"] * 10 + [f"{greeting} You said: stay"] * 10
 
 
-def test_an_error_among_many_streams_hits_its_own_caller_only(endpoints, greeting):
+def test_an_error_among_many_streams_hits_its_own_caller_only(endpoints, greeting, place):
     async def work(client):
-        calls = [streamed(client, model, "hello") for model in ("chat-far", "chat-busy", "chat-cut", "chat-far")]
+        models = [f"chat{place}", f"chat-busy{place}", f"chat-cut{place}", f"chat{place}"]
+        calls = [streamed(client, model, "hello") for model in models]
         return await asyncio.gather(*calls, return_exceptions=True)
 
     first, busy, cut, last = run(endpoints, work)

@@ -2,7 +2,6 @@
 
 use super::processes::Group;
 use anyhow::{Context, Result, bail};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -83,7 +82,8 @@ impl Step {
     /// What failed, with the end of the log.
     pub(crate) fn run(&self, place: &Place) -> Result<Done> {
         let log = place.logs.join(format!("{}.log", self.name));
-        File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        // What an earlier run left there; commands add to the file.
+        let _ = std::fs::remove_file(&log);
         (self.work)(&Bench { place, log, deadline: Instant::now() + self.limit })
     }
 }
