@@ -94,6 +94,9 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
+        if self.record.outcome == Outcome::HungUp {
+            self.record.status = CLIENT_CLOSED_REQUEST; // also in the middle of a stream that began well
+        }
         telemetry::tell(&self.record, &self.gateway.metrics);
     }
 }
