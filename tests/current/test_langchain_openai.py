@@ -7,9 +7,13 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 
+def chat_model(endpoints, route):
+    return ChatOpenAI(base_url=f"{endpoints.url}/v1", api_key="unused", model=route, max_retries=0)
+
+
 @pytest.fixture
 def chat(endpoints, place):
-    return ChatOpenAI(base_url=f"{endpoints.url}/v1", api_key="unused", model=f"chat{place}", max_retries=0)
+    return chat_model(endpoints, f"chat{place}")
 
 
 def test_a_chat_model_answers_and_says_what_it_used(chat, greeting):
@@ -24,11 +28,15 @@ def test_a_chat_model_streams(chat, greeting):
     assert "".join(chunk.content for chunk in chunks) == f"{greeting} You said: hello"
 
 
-def test_a_chat_model_streams_asynchronously(chat, greeting):
-    async def collect():
-        return "".join([chunk.content async for chunk in chat.astream("hello")])
+def test_chat_models_stream_asynchronously(endpoints, greeting):
+    async def collect(route):
+        return "".join([chunk.content async for chunk in chat_model(endpoints, route).astream("hello")])
 
-    assert asyncio.run(collect()) == f"{greeting} You said: hello"
+    # The models share a client that lives in one loop.
+    async def both():
+        return await asyncio.gather(collect("chat"), collect("chat-far"))
+
+    assert asyncio.run(both()) == [f"{greeting} You said: hello"] * 2
 
 
 def test_a_bound_tool_is_called(chat):
