@@ -1,14 +1,13 @@
 //! The headers of every request to a target.
 
-use crate::catalogue::Provider;
+use crate::catalogue::{Kind, Provider};
 use crate::check::Check;
 use crate::keys;
+use crate::model::Header;
 use crate::node::{Content, Node};
 use crate::secret::Secret;
 use crate::settings::Settings;
-
-/// Names in lower case, with values that are not shown.
-pub(crate) type Headers = Vec<(String, Secret)>;
+use crate::template;
 
 /// Headers that the connection or the body decides.
 const OURS: &[&str] = &[
@@ -28,13 +27,13 @@ const OURS: &[&str] = &[
 ];
 
 /// A route's own headers; what is wrong is noted.
-pub(crate) fn extra(check: &Check<'_>, node: Option<&Node>) -> Headers {
+pub(crate) fn extra(check: &Check<'_>, node: Option<&Node>) -> Vec<Header> {
     let Some(node) = node.filter(|node| !matches!(node.content, Content::Null)) else { return Vec::new() };
     let Some(entries) = node.entries() else {
         check.notes.wrong_node(node, format!("Input should be a valid dictionary, not {}", node.kind()));
         return Vec::new();
     };
-    let mut headers: Headers = Vec::new();
+    let mut headers: Vec<Header> = Vec::new();
     for (key, value) in entries {
         let name = key.label().to_ascii_lowercase();
         let problem = if !is_token(&name) {
@@ -50,7 +49,7 @@ pub(crate) fn extra(check: &Check<'_>, node: Option<&Node>) -> Headers {
         }
         let Some(secret) = keys::literal(check, value) else { continue };
         if is_value(secret.expose()) {
-            headers.push((name, secret));
+            headers.push(Header { name, value: secret, credential: true });
         } else {
             check.notes.mistake(key.span.clone(), "the value holds a character that no header can carry");
         }
@@ -62,9 +61,13 @@ pub(crate) fn extra(check: &Check<'_>, node: Option<&Node>) -> Headers {
 ///
 /// # Errors
 /// Why the target cannot be called: a key holds what no header can carry, which MLflow finds out per call only.
-pub(crate) fn all(provider: &Provider, settings: &Settings<'_>, extra: Headers) -> Result<Headers, String> {
+pub(crate) fn all(
+    provider: &Provider,
+    settings: &Settings<'_>,
+    extra: Vec<Header>,
+) -> Result<Vec<Header>, String> {
     let variant = settings.variant.into_iter().flat_map(|variant| &variant.headers);
-    let mut headers: Headers = Vec::new();
+    let mut headers: Vec<Header> = Vec::new();
     for (name, template) in provider.headers.iter().chain(variant) {
         let Some(value) = settings.fill(template) else { continue };
         if !is_value(&value) {
@@ -72,9 +75,12 @@ pub(crate) fn all(provider: &Provider, settings: &Settings<'_>, extra: Headers) 
                 "The configured '{name}' header holds a character that no header can carry."
             ));
         }
-        headers.push((name.to_ascii_lowercase(), Secret::new(value)));
+        let names = template::keys(template).unwrap_or_default();
+        let is_key = |name: &&str| provider.config.get(*name).is_some_and(|key| key.kind == Kind::Key);
+        let credential = names.iter().any(is_key);
+        headers.push(Header { name: name.to_ascii_lowercase(), value: Secret::new(value), credential });
     }
-    headers.retain(|(name, _)| !extra.iter().any(|(over, _)| over == name));
+    headers.retain(|header| !extra.iter().any(|over| over.name == header.name));
     headers.extend(extra);
     Ok(headers)
 }

@@ -87,8 +87,9 @@ fn from_file(check: &Check<'_>, node: &Node, path: &str) -> Option<Secret> {
 fn from_file_or_literal(check: &Check<'_>, node: &Node, text: &str) -> Option<Secret> {
     match check.file(text) {
         Ok(Some(content)) => text_of(check, node, content),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            check.notes.mistake(node.span.clone(), "The key file cannot be read: permission denied");
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            let message = format!("The key file cannot be read: {}", error.kind());
+            check.notes.mistake(node.span.clone(), message);
             None
         }
         Ok(None) | Err(_) => Some(Secret::new(text)),

@@ -32,8 +32,8 @@ mod yaml;
 
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Api, Config, Drain, Egress, HttpService, Limit, Limits, ListenTimeouts, Proxy, Route, Server, Service,
-    Share, Style, Target, Timeouts,
+    Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, Proxy, Route, Server,
+    Service, Share, Style, Target, Timeouts,
 };
 pub use refusal::{Bodies, Facts, Refusal, refused};
 pub use secret::Secret;
@@ -49,7 +49,8 @@ pub trait Sources {
     /// A file's content; `Ok(None)` when no regular file is there.
     ///
     /// # Errors
-    /// When there is one that cannot be read.
+    /// When there is one that cannot be read, or (`NotFound`) when one was there for an earlier config and is gone: its
+    /// path must not be taken for a key.
     fn file(&self, path: &str) -> std::io::Result<Option<Vec<u8>>>;
 }
 

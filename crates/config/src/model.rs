@@ -232,8 +232,19 @@ pub enum Service {
 pub struct HttpService {
     /// How the route's operation is asked for; `None` when the provider lacks it, which MLflow refuses per call only.
     pub api: Option<Api>,
-    /// Headers of every request, credentials among them; names in lower case.
-    pub headers: Vec<(String, Secret)>,
+    /// Headers of every request, credentials among them.
+    pub headers: Vec<Header>,
+}
+
+/// A header of every request to a provider.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    /// Shown nowhere, whatever it holds.
+    pub value: Secret,
+    /// Whether it holds a credential, which must not be told to anybody even if the provider repeats it.
+    pub credential: bool,
 }
 
 /// How a provider is asked for an operation.

@@ -5,8 +5,8 @@ use lockgate_dialects::canonical::Operation;
 
 use crate::catalogue::{HowTo, Named, Provider, listed};
 use crate::check::Check;
-use crate::headers::{self, Headers};
-use crate::model::{Api, HttpService, Service, Target};
+use crate::headers;
+use crate::model::{Api, Header, HttpService, Service, Target};
 use crate::node::{Content, Node};
 use crate::notes::Note;
 use crate::refusal::Refusal;
@@ -117,7 +117,7 @@ fn service(
     operation: Operation,
     model: Option<&str>,
     choice: Option<ApiChoice>,
-    extra: Headers,
+    extra: Vec<Header>,
 ) -> Service {
     if let Some(reason) = &provider.unavailable {
         return Service::Unavailable { reason: reason.clone() };

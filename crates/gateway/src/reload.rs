@@ -50,11 +50,15 @@ pub(crate) struct Refused {
 /// # Errors
 /// Why it cannot serve, for the operator.
 pub fn load(settings: &Settings) -> Result<Config, LoadError> {
+    load_from(settings, &System::default())
+}
+
+fn load_from(settings: &Settings, system: &System) -> Result<Config, LoadError> {
     let (text, name) = match &settings.config_path {
         Some(path) => (read(path)?, path.display().to_string()),
         None => (lockgate_config::DEMO.to_owned(), "the built-in demo config".to_owned()),
     };
-    let config = check(&text, &name, &System, Options { strict: settings.strict }).map_err(LoadError::Bad)?;
+    let config = check(&text, &name, system, Options { strict: settings.strict }).map_err(LoadError::Bad)?;
     connector(&config).map_err(|error| LoadError::Unservable(error.to_string()))?;
     Snapshot::of(config.clone(), 0).map_err(|error| LoadError::Unservable(error.to_string()))?;
     Ok(config)
@@ -67,14 +71,16 @@ fn read(path: &Path) -> Result<String, LoadError> {
     })
 }
 
-/// Watches until the returned value is dropped. Without a config file there is nothing to watch.
+/// Watches the config and the files that it was read from, until the returned value is dropped. Without a config file
+/// there is nothing to watch.
 pub(crate) fn watch(
     settings: &Settings,
+    known: Vec<PathBuf>,
     gateway: Arc<Gateway>,
     connectors: watch::Sender<Connector>,
 ) -> Option<impl Drop + use<>> {
     let path = settings.config_path.clone()?;
-    let reloader = Reloader { settings: settings.clone(), path, gateway, connectors };
+    let reloader = Reloader { settings: settings.clone(), path, known, gateway, connectors };
     Some(AbortOnDrop(tokio::task::spawn(reloader.run())))
 }
 
@@ -89,6 +95,8 @@ impl Drop for AbortOnDrop {
 struct Reloader {
     settings: Settings,
     path: PathBuf,
+    /// Files that the config at start was read from.
+    known: Vec<PathBuf>,
     gateway: Arc<Gateway>,
     connectors: watch::Sender<Connector>,
 }
@@ -103,6 +111,8 @@ impl Reloader {
             return;
         };
         let mut last_refused = None;
+        let mut known = self.known.clone();
+        watching.follow(&self.path, &known);
         loop {
             tokio::select! {
                 _ = noted.recv() => {}
@@ -111,11 +121,13 @@ impl Reloader {
             }
             tokio::time::sleep(SETTLE).await;
             while noted.try_recv().is_ok() {}
-            let settings = self.settings.clone();
-            // Files and DNS-free checks, but a large config is work: the acceptor goes on meanwhile.
-            let Ok(loaded) = tokio::task::spawn_blocking(move || load(&settings)).await else { continue };
+            let (settings, system) = (self.settings.clone(), System { known: known.clone() });
+            // A large config is work: the acceptor goes on meanwhile.
+            let loading = tokio::task::spawn_blocking(move || load_from(&settings, &system));
+            let Ok(loaded) = loading.await else { continue };
             let taken = loaded.map_err(|error| error.to_string()).and_then(|config| {
-                watching.follow(&self.path, &config.watched);
+                known.clone_from(&config.watched);
+                watching.follow(&self.path, &known);
                 self.take(config)
             });
             match taken {

@@ -6,7 +6,7 @@ use crate::upstream::Origin;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use lockgate_config::{Config, Limit, Refusal, Secret, Server, Style, Timeouts};
+use lockgate_config::{Config, Header, Limit, Refusal, Server, Style, Timeouts};
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::{Map, Value};
@@ -75,7 +75,7 @@ pub(crate) struct HttpService {
     /// The `host` header.
     pub(crate) host: HeaderValue,
     pub(crate) path: PathAndQuery,
-    /// Credentials and static headers, complete; secret values are marked sensitive.
+    /// Credentials and static headers, complete; credentials are marked sensitive.
     pub(crate) headers: HeaderMap,
     pub(crate) streams: bool,
     pub(crate) traits: ModelTraits,
@@ -252,14 +252,14 @@ fn demo_service(
     })))
 }
 
-fn headers(config: &[(String, Secret)]) -> Result<HeaderMap, String> {
+fn headers(config: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(config.len());
-    for (name, value) in config {
+    for Header { name, value, credential } in config {
         let key =
             HeaderName::try_from(name.as_str()).map_err(|_| format!("'{name}' is not a header name"))?;
         let mut value = HeaderValue::try_from(value.expose())
             .map_err(|_| format!("the value of header '{name}' has a character that HTTP does not allow"))?;
-        value.set_sensitive(true);
+        value.set_sensitive(*credential);
         headers.insert(key, value);
     }
     Ok(headers)

@@ -2,12 +2,17 @@
 
 use lockgate_config::Sources;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// The most bytes of a key or certificate file.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// The real environment and file system.
-pub(crate) struct System;
+#[derive(Default)]
+pub(crate) struct System {
+    /// Files that the config which serves was read from: one that is gone is missed, not taken for a literal key.
+    pub(crate) known: Vec<PathBuf>,
+}
 
 impl Sources for System {
     fn env(&self, name: &str) -> Option<String> {
@@ -23,6 +28,9 @@ impl Sources for System {
             }
             // A literal key is tried as a path first; whatever cannot be one is no file (MLflow 2.5 to 2.20 failed on
             // keys that are longer than a file name may be, and printed them).
+            Err(_) if self.known.iter().any(|known| known == Path::new(path)) => {
+                Err(io::ErrorKind::NotFound.into())
+            }
             Ok(_) | Err(_) => Ok(None),
         }
     }

@@ -27,7 +27,7 @@ fn headers(text: &str) -> Vec<(String, String)> {
     let config = config(text);
     let headers = &http(&config.routes[0]).headers;
     let mut headers: Vec<_> =
-        headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+        headers.iter().map(|header| (header.name.clone(), header.value.expose().to_owned())).collect();
     headers.sort();
     headers
 }
@@ -261,7 +261,7 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
     assert_eq!(serde_json::to_string(&chat.defaults).unwrap(), r#"{"temperature":0.2,"top_p":0.9}"#);
     assert_eq!(serde_json::to_string(&chat.forced).unwrap(), r#"{"user":"gateway"}"#);
     let names: Vec<_> =
-        http(chat).headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        http(chat).headers.iter().map(|header| (header.name.as_str(), header.value.expose())).collect();
     assert_eq!(names, [("authorization", "Bearer sk-env"), ("x-team", "blue"), ("x-token", "sk-file")]);
 
     assert_eq!(

@@ -51,13 +51,14 @@ pub struct RunError(String);
 /// When the address cannot be bound, the config cannot be served, or the system refuses threads or signals.
 pub fn run(settings: Settings, config: Config) -> Result<(), RunError> {
     let connector = connector(&config)?;
+    let known = config.watched.clone();
     let snapshot = Snapshot::of(config, 1).map_err(|error| RunError(error.to_string()))?;
     let listener = bind(&settings.host, settings.port)?;
     let gateway = Arc::new(Gateway::new(snapshot));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let crew = Crew::start(settings.workers.max(1), &gateway, &connector).map_err(failed)?;
-        let watching = reload::watch(&settings, gateway.clone(), crew.connectors());
+        let watching = reload::watch(&settings, known, gateway.clone(), crew.connectors());
         announce(&listener, &gateway);
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         accept_until_told(listener, &gateway, &crew).await?;

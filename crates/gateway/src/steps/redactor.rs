@@ -18,6 +18,7 @@ impl Redactor {
             }
         };
         clean(&mut failure.message);
+        failure.param.as_mut().map(clean);
         if let Some(error) = &mut failure.upstream {
             clean(&mut error.message);
             for word in [&mut error.kind, &mut error.code, &mut error.param, &mut error.content_type] {
@@ -30,10 +31,11 @@ impl Redactor {
         failure
     }
 
-    /// Each header's value, and the part after its scheme.
+    /// Each credential as its header holds it, and the part after its scheme.
     fn secrets(&self) -> Vec<&str> {
         let Service::Http(service) = &self.0.service else { return Vec::new() };
-        let values = service.headers.values().filter_map(|value| value.to_str().ok());
+        let values = service.headers.values().filter(|value| value.is_sensitive());
+        let values = values.filter_map(|value| value.to_str().ok());
         values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]).collect()
     }
 }
