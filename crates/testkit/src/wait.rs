@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The longest that anything is waited for. Long, as machines that test are busy; no test depends on it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 /// How often a wait looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 

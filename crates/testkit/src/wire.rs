@@ -79,6 +79,11 @@ impl Wire {
         }
     }
 
+    /// Everything until the connection ends, as text.
+    pub fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.to_end()).into_owned()
+    }
+
     /// Everything until the connection ends.
     pub fn to_end(&mut self) -> Vec<u8> {
         while !self.ended {
