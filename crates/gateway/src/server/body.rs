@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use lockgate_config::Server;
 use lockgate_dialects::canonical::{Class, Failure};
+use lockgate_dialects::raw::MAX_DEPTH;
 use std::io::Read;
 use tokio::time::timeout;
 
@@ -27,7 +28,30 @@ pub(crate) async fn read(headers: &HeaderMap, body: Incoming, server: &Server) -
         let seconds = server.timeouts.body.as_secs_f64();
         Failure::new(Class::RequestTimeout, format!("The request's body did not arrive within {seconds} s"))
     })??;
-    decompress(headers, body, most)
+    let body = decompress(headers, body, most)?;
+    let depth = server.limits.max_depth;
+    // Deeper than this no reader of JSON here goes anyway.
+    if depth < MAX_DEPTH as usize && nested_deeper(&body, depth) {
+        let message = format!("The request's body is nested deeper than the limit of {depth} levels");
+        return Err(Failure::new(Class::InvalidRequest, message));
+    }
+    Ok(body)
+}
+
+/// Whether brackets outside of strings are open more than `most` times at once.
+fn nested_deeper(json: &[u8], most: usize) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    json.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > most
+    })
 }
 
 async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Failure> {
@@ -109,6 +133,16 @@ mod tests {
         let bomb = Bytes::from(bomb.finish().expect("writing to memory"));
         let refused = decompress(&encoded("gzip"), bomb, 1 << 20).expect_err("4 MiB is more than 1 MiB");
         assert_eq!(refused.class, Class::TooLarge);
+    }
+
+    #[test]
+    fn only_brackets_that_are_open_count_as_depth() {
+        assert!(nested_deeper(br#"{"a":[[]]}"#, 2));
+        for body in
+            [&br#"{"a":[],"b":[{}]}"#[..], br#"{"a":[["[[[["]]}"#, br#"{"a":"\"[[[[["}"#, b"]]]]{[{}]}"]
+        {
+            assert!(!nested_deeper(body, 3), "{}", String::from_utf8_lossy(body));
+        }
     }
 
     #[test]

@@ -19,10 +19,6 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-const SLOW_HEAD: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
-    content-length: 64\r\n\r\n{\"detail\":\"The request's headers did not arrive in time (408).\"}";
-
 /// Serves a connection until it ends, is told to stop, or its client is too slow.
 pub(super) async fn serve(
     worker: Rc<Worker>,
@@ -47,7 +43,8 @@ pub(super) async fn serve(
             _ = Pin::new(&mut connection) => return,
             slow = &mut watching => {
                 if slow == Slow::Head {
-                    let _ = connection.into_parts().io.io.inner().try_write(SLOW_HEAD);
+                    let told = refusal("408 Request Timeout", "The request's headers did not arrive in time");
+                    let _ = connection.into_parts().io.io.inner().try_write(&told);
                 }
                 return;
             }
@@ -64,10 +61,33 @@ fn builder(limits: &Server) -> http1::Builder {
     builder
         .max_buf_size(limits.limits.max_header_bytes.max(8 * 1024))
         .max_headers(limits.limits.max_headers)
-        .pipeline_flush(true)
         // The watch below tells a slow head from an idle connection, which hyper's own timeout does not.
         .header_read_timeout(None);
     builder
+}
+
+/// A whole answer to a request that never reached the pipeline: nobody knows what its client speaks.
+fn refusal(status: &str, why: &str) -> Vec<u8> {
+    let body = serde_json::json!({ "detail": why }).to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// What hyper writes when it cannot read a head has no body. The same with one; `None` for all other bytes.
+fn explained(written: &[u8]) -> Option<Vec<u8>> {
+    let head = std::str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?;
+    let (status, fields) = head.strip_prefix("HTTP/1.1 ")?.split_once("\r\n")?;
+    let why = match status.split(' ').next()? {
+        "400" => "The request is not valid HTTP/1.1",
+        "414" => "The request's path is longer than the limit",
+        "431" => "The request's headers are longer or more than the limits",
+        _ => return None,
+    };
+    fields.split("\r\n").any(|field| field == "content-length: 0").then(|| refusal(status, why))
 }
 
 async fn answer(
@@ -179,6 +199,14 @@ struct Watched {
 }
 
 impl Watched {
+    /// Writes an explained refusal in place of a bare one, if that is what `bytes` are.
+    fn explain(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        let State::Head(_) = self.pulse.state.get() else { return None };
+        let explained = explained(bytes)?;
+        let written = Pin::new(&mut self.io).poll_write(cx, &explained);
+        Some(written.map_ok(|_| bytes.len())) // a fresh socket takes so few bytes at once
+    }
+
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match (&written, self.pulse.stalled.get()) {
             (Poll::Pending, None) => self.pulse.stalled.set(Some(Instant::now())),
@@ -207,6 +235,9 @@ impl Read for Watched {
 
 impl Write for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(told) = self.explain(cx, buf) {
+            return told;
+        }
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.wrote(written)
     }
@@ -216,6 +247,11 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = bufs
+            && let Some(told) = self.explain(cx, only)
+        {
+            return told;
+        }
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.wrote(written)
     }
@@ -230,5 +266,29 @@ impl Write for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refusals_without_a_body_are_explained() {
+        let bare =
+            "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let told = String::from_utf8(explained(bare.as_bytes()).expect("it has no body")).expect("UTF-8");
+        assert!(told.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{told}");
+        assert!(
+            told.ends_with("{\"detail\":\"The request's headers are longer or more than the limits\"}"),
+            "{told}"
+        );
+        for other in [
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}",
+            "data: x\r\ncontent-length: 0\r\n\r\n",
+        ] {
+            assert_eq!(explained(other.as_bytes()), None, "{other}");
+        }
     }
 }
