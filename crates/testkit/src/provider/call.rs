@@ -65,12 +65,19 @@ impl Told {
         let after = self.pieces.front().map_or(Duration::ZERO, |piece| piece.after);
         let mut hold = self.call.shared.hold.subscribe();
         let first = self.first;
+        let end = self.pieces.is_empty().then_some(self.end);
         Box::pin(async move {
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }
             if !first {
                 _ = hold.wait_for(|hold| *hold != Hold::Body).await;
+            }
+            match end {
+                Some(End::Hang) => std::future::pending().await,
+                // What came before leaves first.
+                Some(End::Cut) => tokio::task::yield_now().await,
+                Some(End::Clean) | None => {}
             }
         })
     }
@@ -101,11 +108,10 @@ impl Body for Told {
                 self.call.ended = true;
                 Poll::Ready(None)
             }
-            End::Cut => {
+            End::Cut | End::Hang => {
                 self.call.ended = true;
                 Poll::Ready(Some(Err(io::Error::other("cut, as the script says"))))
             }
-            End::Hang => Poll::Pending,
         }
     }
 

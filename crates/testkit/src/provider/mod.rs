@@ -7,6 +7,7 @@ use crate::certificate::Certificate;
 use bytes::Bytes;
 use http::HeaderMap;
 use lockgate_demo::{Answer, End, Piece};
+use lockgate_dialects::canonical::Operation;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
@@ -211,6 +212,17 @@ impl Recorded {
         let body = String::from_utf8_lossy(&self.body);
         format!("{} {:?} {:?} {body}", self.path, self.query, self.headers)
     }
+}
+
+/// What the demo provider answers in a dialect, for [`Provider::script`].
+///
+/// # Panics
+/// When there is no such dialect, or `options` is no object.
+#[track_caller]
+pub fn demo(dialect: &str, operation: Operation, body: &[u8], options: &Value) -> Answer {
+    let dialect = lockgate_dialects::by_name(dialect).expect("a dialect");
+    let options = options.as_object().expect("options are an object");
+    lockgate_demo::answer(dialect, operation, body, options, 1_700_000_000)
 }
 
 /// A whole answer for [`Provider::script`].
