@@ -7,7 +7,7 @@ use anyhow::Result;
 pub(crate) fn first() -> Vec<Step> {
     vec![
         Step::check("format", "cargo fmt --all --check", |bench| {
-            cargo(bench, &["fmt", "--all", "--check"])?;
+            cargo(bench, &["fmt", "--all", "--check", "--", "--color=never"])?;
             Ok(Done::Passed(String::new()))
         })
         .within_mins(2),
