@@ -76,7 +76,7 @@ fn pass(mut client: TcpStream, noted: &Mutex<Vec<Passed>>) -> io::Result<()> {
     let mut server = TcpStream::connect(("127.0.0.1", port.ok_or(io::ErrorKind::InvalidInput)?))?;
     match tunnel {
         Some(_) => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?,
-        None => server.write_all(head.as_bytes())?,
+        None => server.write_all(onward(&head).as_bytes())?,
     }
     let (mut from_server, mut to_client) = (server.try_clone()?, client.try_clone()?);
     let back = std::thread::spawn(move || {
@@ -87,6 +87,11 @@ fn pass(mut client: TcpStream, noted: &Mutex<Vec<Passed>>) -> io::Result<()> {
     _ = server.shutdown(Shutdown::Both);
     _ = back.join();
     Ok(())
+}
+
+/// The head without what is meant for the proxy alone (RFC 9110, section 11.7.1).
+fn onward(head: &str) -> String {
+    head.split_inclusive("\r\n").filter(|line| !line.starts_with("proxy-authorization:")).collect()
 }
 
 fn head(client: &mut TcpStream) -> io::Result<String> {
