@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-const GONE: &str = "[redacted]";
+/// What stands in a secret's place.
+pub(crate) const GONE: &str = "[redacted]";
 
 /// Secrets that are shorter would shred a text more than they protect.
-const SHORTEST_SECRET: usize = 4;
+pub(crate) const SHORTEST_SECRET: usize = 4;
 
 /// `text` without secrets: neither one of `secrets` nor anything that looks like one.
 pub(crate) fn redact<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {

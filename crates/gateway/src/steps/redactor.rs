@@ -1,9 +1,15 @@
 //! Keeps a target's secrets out of what its provider says: a provider may echo the key that it was sent.
 
-use crate::redact::{redact, redact_json};
+use crate::redact::{GONE, SHORTEST_SECRET, redact, redact_json};
 use crate::snapshot::{Service, Target};
+use bytes::Bytes;
 use lockgate_dialects::canonical::Failure;
+use memchr::memmem;
+use std::borrow::Cow;
 use std::sync::Arc;
+
+/// How JSON names an error, in every dialect; within a text its quotes would be escaped.
+const ERROR: &str = "\"error\"";
 
 /// The secrets of one target; looked up only when something failed.
 pub(crate) struct Redactor(pub(crate) Arc<Target>);
@@ -13,7 +19,7 @@ impl Redactor {
     pub(crate) fn failure(&self, mut failure: Failure) -> Failure {
         let secrets = self.secrets();
         let clean = |text: &mut String| {
-            if let std::borrow::Cow::Owned(changed) = redact(text, &secrets) {
+            if let Cow::Owned(changed) = redact(text, &secrets) {
                 *text = changed;
             }
         };
@@ -29,6 +35,34 @@ impl Redactor {
             }
         }
         failure
+    }
+
+    /// Lines of a stream that pass, cleaned where they tell an error. All others are the model's own.
+    pub(crate) fn lines(&self, lines: Bytes) -> Bytes {
+        if memmem::find(&lines, ERROR.as_bytes()).is_none() {
+            return lines;
+        }
+        let (text, secrets) = (String::from_utf8_lossy(&lines), self.secrets());
+        let cleaned = text.split_inclusive('\n').map(|line| match line.contains(ERROR) {
+            true => redact(line, &secrets),
+            false => Cow::Borrowed(line),
+        });
+        cleaned.collect::<String>().into()
+    }
+
+    /// A whole answer that passes; of one that tells an error with a good status, the target's own secrets go.
+    pub(crate) fn whole(&self, answer: Bytes) -> Bytes {
+        let told = |secret: &&str| {
+            secret.len() >= SHORTEST_SECRET && memmem::find(&answer, secret.as_bytes()).is_some()
+        };
+        if memmem::find(&answer, ERROR.as_bytes()).is_none() || !self.secrets().iter().any(told) {
+            return answer;
+        }
+        let mut text = String::from_utf8_lossy(&answer).into_owned();
+        for secret in self.secrets().into_iter().filter(told) {
+            text = text.replace(secret, GONE);
+        }
+        text.into()
     }
 
     /// Each credential as its header holds it, and the part after its scheme.

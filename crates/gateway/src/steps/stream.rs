@@ -93,7 +93,7 @@ impl Stream {
         match &mut self.relay {
             Relay::Pass { meter, line, .. } => {
                 meter.feed(&bytes);
-                whole_lines(line, bytes)
+                self.redactor.lines(whole_lines(line, bytes))
             }
             Relay::Translate(translator) => {
                 translator.decoder.feed(&bytes, &mut translator.events);
@@ -122,7 +122,7 @@ impl Stream {
             return self.fail(broken(&crate::upstream::Broken::Cut));
         }
         self.ended = true;
-        rest
+        self.redactor.lines(rest)
     }
 
     /// Tells the events that were read; an error among them ends the stream.

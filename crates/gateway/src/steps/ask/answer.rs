@@ -28,7 +28,7 @@ pub(super) async fn whole(
             meter.feed(&bytes);
             account.usage(meter.usage());
         }
-        (headers.get(CONTENT_TYPE).cloned().unwrap_or(JSON), bytes)
+        (headers.get(CONTENT_TYPE).cloned().unwrap_or(JSON), redactor.whole(bytes))
     } else {
         let missing = exchange.missing();
         let told = exchange.sides.answer(&bytes, &missing, &mut exchange.losses);
