@@ -99,7 +99,8 @@ exit 1
 # An error status is an error here.
 CURL = """\
 #!/bin/sh
-exec "{curl}" --fail-with-body --max-time 30 "$@"
+case " $* " in *" --fail-with-body "*) fail= ;; *) fail=--fail ;; esac
+exec "{curl}" $fail --show-error --max-time 30 "$@"
 """
 
 
