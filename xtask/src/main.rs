@@ -1,5 +1,6 @@
 //! Chores of the workspace, run as `cargo xtask <chore>`.
 
+mod soak;
 mod test;
 mod trial;
 
@@ -17,6 +18,8 @@ struct Cli {
 enum Chore {
     /// Run every check of the project, as CI does.
     Test(test::Options),
+    /// Prove for long what the tests prove for short: reloads under load, clients that hang up.
+    Soak(soak::Options),
     /// Measure the CPU time of several ways to build the data path, next to nginx.
     Trial(trial::Options),
     /// One process of the trial; the trial starts these itself.
@@ -30,6 +33,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::Test(options) => test::run(&options),
+        Chore::Soak(options) => soak::run(&options),
         Chore::Trial(options) => trial::run(&options),
         Chore::TrialPart { part } => part.run(),
     }

@@ -1,7 +1,9 @@
 //! A client that hangs up costs no more: its call of the provider ends, and the log tells it once.
 
-use lockgate_testkit::{Gateway, Hold, Provider, until};
+use lockgate_testkit::storm::{Extent, storm};
+use lockgate_testkit::{Gateway, Hold, Piece, Provider, Said, said, until};
 use serde_json::json;
+use std::time::Duration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lockgate");
 
@@ -95,4 +97,40 @@ fn a_client_that_never_sends_its_body_to_the_end_asks_nothing_of_the_provider() 
     let told = gateway.accessed("gone");
     assert_eq!(provider.counts().calls, 0);
     assert!(told[0]["status"] == 499 || told[0]["status"] == 400, "{}", told[0]);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_hung_up_on() {
+    let provider = Provider::start();
+    // A quarter of a GiB, far more than sockets hold.
+    let line = bytes::Bytes::from(format!("data: {}\n\n", "x".repeat(64 * 1024)));
+    provider.script(move |_| {
+        let piece = Piece { after: Duration::ZERO, bytes: line.clone() };
+        Said { pieces: vec![piece; 4096], ..said(200, "text/event-stream", "") }
+    });
+    let base = provider.url();
+    let config = format!(
+        "server: {{timeouts: {{keep_alive: 500ms}}}}
+routes:
+  - name: passed
+    route_type: llm/v1/chat
+    model: {{provider: openai, name: gpt-4, config: {{openai_api_key: k, openai_api_base: \"{base}/v1\"}}}}
+"
+    );
+    let gateway = Gateway::start(BINARY, Some(&config));
+    let before = gateway.consumption().memory_kib;
+    let mut wire = gateway.wire();
+    wire.post("/v1/chat/completions", "x-request-id: gone\r\n", &body("passed", true));
+    wire.until("data: ");
+    until("the provider's client has gone", || (provider.counts().abandoned == 1).then_some(()));
+    let after = gateway.consumption().memory_kib;
+    assert!(after < before + 32 * 1024, "from {before} to {after} KiB");
+    assert_eq!(gateway.accessed("gone")[0]["outcome"], "hung_up");
+}
+
+#[test]
+fn a_storm_of_hang_ups_leaves_nothing_behind() {
+    let figures = storm(BINARY, Extent { calls: 600 });
+    assert!(figures.abandoned > 100, "{figures}");
+    assert_eq!(figures.complaints(), Vec::<String>::new(), "{figures}");
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod process;
 mod provider;
 mod proxy;
+pub mod storm;
 mod wait;
 mod wire;
 

@@ -60,6 +60,13 @@ impl Wire {
         }
     }
 
+    /// Reads so many bytes, or to the end if that comes first.
+    pub fn read_at_least(&mut self, count: usize) {
+        while self.read.len() < count && !self.ended {
+            self.more();
+        }
+    }
+
     /// The next answer; `None` when the connection ends without a whole one.
     pub fn answer(&mut self) -> Option<Answer> {
         loop {
