@@ -218,25 +218,8 @@ pub(crate) struct Variant {
     pub(crate) refuses: BTreeMap<String, String>,
 }
 
-/// The files that come with lockgate, each with its name for tests.
-static FILES: &[(&str, &str)] = &[
-    ("openai", include_str!("../catalogue/openai.yaml")),
-    ("anthropic", include_str!("../catalogue/anthropic.yaml")),
-    ("cohere", include_str!("../catalogue/cohere.yaml")),
-    ("mlflow-model-serving", include_str!("../catalogue/mlflow-model-serving.yaml")),
-    ("demo", include_str!("../catalogue/demo.yaml")),
-    ("ai21labs", include_str!("../catalogue/ai21labs.yaml")),
-    ("bedrock", include_str!("../catalogue/bedrock.yaml")),
-    ("gemini", include_str!("../catalogue/gemini.yaml")),
-    (
-        "huggingface-text-generation-inference",
-        include_str!("../catalogue/huggingface-text-generation-inference.yaml"),
-    ),
-    ("mistral", include_str!("../catalogue/mistral.yaml")),
-    ("mosaicml", include_str!("../catalogue/mosaicml.yaml")),
-    ("palm", include_str!("../catalogue/palm.yaml")),
-    ("togetherai", include_str!("../catalogue/togetherai.yaml")),
-];
+/// Every file of the folder `catalogue`, with its name: `build.rs` lists them.
+static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
 /// All providers that a config can name.
 #[derive(Debug)]

@@ -37,17 +37,18 @@ impl Redactor {
         failure
     }
 
-    /// Lines of a stream that pass, cleaned where they tell an error. All others are the model's own.
-    pub(crate) fn lines(&self, lines: Bytes) -> Bytes {
+    /// Lines of a stream that pass, cleaned where they tell an error, and whether one does. All others are the model's
+    /// own.
+    pub(crate) fn lines(&self, lines: Bytes) -> (Bytes, bool) {
         if memmem::find(&lines, ERROR.as_bytes()).is_none() {
-            return lines;
+            return (lines, false);
         }
         let (text, secrets) = (String::from_utf8_lossy(&lines), self.secrets());
         let cleaned = text.split_inclusive('\n').map(|line| match line.contains(ERROR) {
             true => redact(line, &secrets),
             false => Cow::Borrowed(line),
         });
-        cleaned.collect::<String>().into()
+        (cleaned.collect::<String>().into(), text.lines().any(tells_error))
     }
 
     /// A whole answer that passes; of one that tells an error with a good status, the target's own secrets go.
@@ -71,5 +72,25 @@ impl Redactor {
         let values = service.headers.values().filter(|value| value.is_sensitive());
         let values = values.filter_map(|value| value.to_str().ok());
         values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]).collect()
+    }
+}
+
+/// Whether a line of a stream is an error of the provider: an object with a field `error` that holds something.
+fn tells_error(line: &str) -> bool {
+    let data = line.strip_prefix("data:").unwrap_or(line);
+    serde_json::from_str(data).is_ok_and(|data: serde_json::Value| !data["error"].is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_error_object_ends_a_stream_as_failed() {
+        assert!(tells_error(r#"data: {"error": {"message": "overloaded"}}"#));
+        assert!(tells_error(r#"{"error": "model not found"}"#));
+        assert!(!tells_error(r#"data: {"id": "x", "error": null, "choices": []}"#));
+        assert!(!tells_error(r#"data: {"choices": [{"delta": {"content": "an \"error\""}}]}"#));
+        assert!(!tells_error("data: [DONE]"));
     }
 }

@@ -4,7 +4,7 @@
 use super::ask::{broken, class};
 use super::translate::Missing;
 use super::{Account, Redactor};
-use crate::upstream::UpstreamBody;
+use crate::upstream::{Broken, UpstreamBody};
 use bytes::Bytes;
 use lockgate_dialects::canonical::{Class, Event, Failure, UpstreamError};
 use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
@@ -24,7 +24,14 @@ pub(crate) struct Stream {
 /// What happens to the provider's bytes.
 pub(crate) enum Relay {
     /// They pass, line by line; usage is read as they do.
-    Pass { meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>, line: Bytes },
+    Pass {
+        meter: Box<dyn UsageMeter>,
+        fail: Box<dyn StreamEncoder>,
+        /// The beginning of a line that has not ended yet.
+        line: Bytes,
+        /// Whether the provider told an error of its own, after which nothing is missing.
+        told_error: bool,
+    },
     /// They are told in the client's dialect.
     Translate(Box<Translator>),
 }
@@ -42,7 +49,7 @@ pub(crate) struct Translator {
 
 impl Relay {
     pub(crate) fn pass(meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>) -> Self {
-        Self::Pass { meter, fail, line: Bytes::new() }
+        Self::Pass { meter, fail, line: Bytes::new(), told_error: false }
     }
 
     pub(crate) fn translate(
@@ -58,6 +65,16 @@ impl Relay {
             created: missing.created,
             finished: false,
         }))
+    }
+}
+
+impl Relay {
+    /// Whether the dialect's own end was seen.
+    fn finished(&self) -> bool {
+        match self {
+            Self::Pass { meter, .. } => meter.finished(),
+            Self::Translate(translator) => translator.finished,
+        }
     }
 }
 
@@ -77,8 +94,9 @@ impl Stream {
         while !self.ended {
             let told = match ready!(self.upstream.poll_batch(cx)) {
                 Some(Ok(bytes)) => self.tell(bytes),
-                Some(Err(why)) => self.fail(broken(&why)),
-                None => self.finish(),
+                // What breaks off after the dialect's own end lost nothing.
+                Some(Err(why)) if !self.relay.finished() => self.fail(broken(&why)),
+                Some(Err(_)) | None => self.finish(),
             };
             if !told.is_empty() {
                 self.account.first_byte();
@@ -91,9 +109,11 @@ impl Stream {
 
     fn tell(&mut self, bytes: Bytes) -> Bytes {
         match &mut self.relay {
-            Relay::Pass { meter, line, .. } => {
+            Relay::Pass { meter, line, told_error, .. } => {
                 meter.feed(&bytes);
-                self.redactor.lines(whole_lines(line, bytes))
+                let (lines, error) = self.redactor.lines(whole_lines(line, bytes));
+                *told_error |= error;
+                lines
             }
             Relay::Translate(translator) => {
                 translator.decoder.feed(&bytes, &mut translator.events);
@@ -104,10 +124,10 @@ impl Stream {
 
     /// The provider closed its stream; whether it was whole, only its dialect knows.
     fn finish(&mut self) -> Bytes {
-        let (whole, rest) = match &mut self.relay {
-            Relay::Pass { meter, line, .. } => {
+        let (rest, told_error) = match &mut self.relay {
+            Relay::Pass { meter, line, told_error, .. } => {
                 self.account.usage(meter.usage());
-                (meter.finished(), std::mem::take(line))
+                (std::mem::take(line), *told_error)
             }
             Relay::Translate(translator) => {
                 if !translator.finished {
@@ -118,11 +138,15 @@ impl Stream {
                 return told;
             }
         };
-        if !whole {
-            return self.fail(broken(&crate::upstream::Broken::Cut));
+        let (rest, error_at_end) = self.redactor.lines(rest);
+        if told_error || error_at_end {
+            let why = "The provider told an error inside its stream";
+            self.account.fail(&Failure::new(Class::UpstreamError, why));
+        } else if !self.relay.finished() {
+            return self.fail(broken(&Broken::Cut));
         }
         self.ended = true;
-        self.redactor.lines(rest)
+        rest
     }
 
     /// Tells the events that were read; an error among them ends the stream.

@@ -7,6 +7,7 @@ use crate::upstream::Answer;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
+use lockgate_dialects::raw::Peek;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -24,6 +25,9 @@ pub(super) async fn whole(
     }
     let bytes = body.whole(MOST_ANSWER).await.map_err(|why| broken(&why))?;
     let (content_type, bytes) = if exchange.sides.alike() {
+        if Peek::of(&bytes).is_err() {
+            return Err(Failure::new(Class::UpstreamError, "The provider's answer is not a JSON object"));
+        }
         if let Some(mut meter) = exchange.sides.meter(false) {
             meter.feed(&bytes);
             account.usage(meter.usage());
