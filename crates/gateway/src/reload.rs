@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::server::{Settings, connector};
 use crate::snapshot::Snapshot;
-use crate::sources::System;
+use crate::sources::{Away, System};
 use crate::upstream::Connector;
 use lockgate_config::{Config, Mistakes, Options, check};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 /// Editors and Kubernetes write in several steps; what follows within this time belongs to the same change.
@@ -45,15 +45,24 @@ pub(crate) struct Refused {
     pub(crate) since_unix: u64,
 }
 
+/// A config that can serve, and the sources of its credentials.
+pub struct Loaded {
+    /// The config.
+    pub config: Config,
+    pub(crate) system: System,
+}
+
 /// Reads and checks the config that `settings` name, or the built-in demo.
 ///
 /// # Errors
 /// Why it cannot serve, for the operator.
-pub fn load(settings: &Settings) -> Result<Config, LoadError> {
-    load_from(settings, &System::default())
+pub fn load(settings: &Settings) -> Result<Loaded, LoadError> {
+    let system = System::new(settings.config_path.as_deref());
+    Ok(Loaded { config: load_from(settings, &system)?, system })
 }
 
 fn load_from(settings: &Settings, system: &System) -> Result<Config, LoadError> {
+    system.begin();
     let (text, name) = match &settings.config_path {
         Some(path) => (read(path)?, path.display().to_string()),
         None => (lockgate_config::DEMO.to_owned(), "the built-in demo config".to_owned()),
@@ -61,6 +70,7 @@ fn load_from(settings: &Settings, system: &System) -> Result<Config, LoadError> 
     let config = check(&text, &name, system, Options { strict: settings.strict }).map_err(LoadError::Bad)?;
     connector(&config).map_err(|error| LoadError::Unservable(error.to_string()))?;
     Snapshot::of(config.clone(), 0).map_err(|error| LoadError::Unservable(error.to_string()))?;
+    system.settle();
     Ok(config)
 }
 
@@ -71,17 +81,40 @@ fn read(path: &Path) -> Result<String, LoadError> {
     })
 }
 
-/// Watches the config and the files that it was read from, until the returned value is dropped. Without a config file
-/// there is nothing to watch.
+/// What is to be watched.
+pub(crate) struct Watched {
+    /// Files that the config was read from.
+    pub(crate) files: Vec<PathBuf>,
+    /// How long the config is good at most.
+    pub(crate) refresh: Option<Duration>,
+    /// Where its credentials come from.
+    pub(crate) system: System,
+}
+
+/// Watches the config and what it was read from, until the returned value is dropped. Without a config file there is
+/// nothing to watch.
 pub(crate) fn watch(
     settings: &Settings,
-    known: Vec<PathBuf>,
+    watched: Watched,
     gateway: Arc<Gateway>,
     connectors: watch::Sender<Connector>,
 ) -> Option<impl Drop + use<>> {
     let path = settings.config_path.clone()?;
-    let reloader = Reloader { settings: settings.clone(), path, known, gateway, connectors };
-    Some(AbortOnDrop(tokio::task::spawn(reloader.run())))
+    // One note is enough to look again, so further ones may be dropped.
+    let (note, noted) = mpsc::channel(1);
+    // Both begin here and not in the task, so that no change and no signal is missed once the process says it listens.
+    let mut watching = Watching::start(note, &path);
+    let Watched { mut files, refresh, system } = watched;
+    files.extend(system.store_files());
+    watching.follow(&path, &files);
+    let hangups = signal(SignalKind::hangup());
+    if let Err(error) = &hangups {
+        tracing::error!(%error, "SIGHUP cannot be heard; the file is watched all the same");
+    }
+    let reloader =
+        Reloader { settings: settings.clone(), path, system: Arc::new(system), gateway, connectors };
+    let now = Current { files, refresh, away: Vec::new(), last_refused: None };
+    Some(AbortOnDrop(tokio::task::spawn(reloader.run(now, watching, noted, hangups.ok()))))
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
@@ -95,46 +128,70 @@ impl Drop for AbortOnDrop {
 struct Reloader {
     settings: Settings,
     path: PathBuf,
-    /// Files that the config at start was read from.
-    known: Vec<PathBuf>,
+    system: Arc<System>,
     gateway: Arc<Gateway>,
     connectors: watch::Sender<Connector>,
 }
 
+/// What is so now.
+struct Current {
+    files: Vec<PathBuf>,
+    refresh: Option<Duration>,
+    /// Sources that are away, told by now.
+    away: Vec<Away>,
+    last_refused: Option<String>,
+}
+
 impl Reloader {
-    async fn run(self) {
-        // One note is enough to look again, so further ones may be dropped.
-        let (note, mut noted) = mpsc::channel(1);
-        let mut watching = Watching::start(note, &self.path);
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be heard; the file is watched all the same");
-            return;
-        };
-        let mut last_refused = None;
-        let mut known = self.known.clone();
-        watching.follow(&self.path, &known);
+    async fn run(
+        self,
+        mut now: Current,
+        mut watching: Watching,
+        mut noted: mpsc::Receiver<()>,
+        mut hangups: Option<Signal>,
+    ) {
         loop {
+            let wait = now.refresh.map_or(LOOK_EVERY, |refresh| refresh.min(LOOK_EVERY));
             tokio::select! {
                 _ = noted.recv() => {}
-                _ = hangup.recv() => tracing::info!("SIGHUP: reading the config again"),
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = next(&mut hangups) => {
+                    tracing::info!("SIGHUP: reading the config again");
+                    self.system.expire();
+                }
+                () = tokio::time::sleep(wait) => {}
             }
             tokio::time::sleep(SETTLE).await;
             while noted.try_recv().is_ok() {}
-            let (settings, system) = (self.settings.clone(), System { known: known.clone() });
-            // A large config is work: the acceptor goes on meanwhile.
+            let (settings, system) = (self.settings.clone(), self.system.clone());
+            // A large config is work, and commands take their time: the acceptor goes on meanwhile.
             let loading = tokio::task::spawn_blocking(move || load_from(&settings, &system));
             let Ok(loaded) = loading.await else { continue };
+            self.tell_away(&mut now.away);
             let taken = loaded.map_err(|error| error.to_string()).and_then(|config| {
-                known.clone_from(&config.watched);
-                watching.follow(&self.path, &known);
+                now.files.clone_from(&config.watched);
+                now.refresh = config.refresh;
                 self.take(config)
             });
+            watching.follow(&self.path, &[now.files.clone(), self.system.store_files()].concat());
             match taken {
-                Ok(()) => last_refused = None,
-                Err(why) => self.refuse(why, &mut last_refused),
+                Ok(()) => now.last_refused = None,
+                Err(why) => self.refuse(why, &mut now.last_refused),
             }
         }
+    }
+
+    /// Tells of sources that went away or came back, once each.
+    fn tell_away(&self, told: &mut Vec<Away>) {
+        let away = self.system.away();
+        let is_in = |list: &[Away], source: &str| list.iter().any(|away| away.source == source);
+        for Away { source, reason, .. } in away.iter().filter(|away| !is_in(told, &away.source)) {
+            tracing::warn!(source, reason, "a credential's source is away; its last good value is used");
+        }
+        for Away { source, .. } in told.iter().filter(|told| !is_in(&away, &told.source)) {
+            tracing::info!(source, "a credential's source is no longer away");
+        }
+        self.gateway.set_away(away.clone());
+        *told = away;
     }
 
     /// Serves `config` from now on, unless it is what serves already. The error says why it cannot.
@@ -168,6 +225,14 @@ impl Reloader {
         self.gateway.refuse(Refused { message: message.clone(), since_unix });
         tracing::warn!("Invalid configuration: {message}");
         *last = Some(message);
+    }
+}
+
+/// The next signal; never, where none can be heard.
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => _ = signals.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use reply::{Reply, ReplyBody};
 pub(crate) use worker::Worker;
 
 use crate::gateway::Gateway;
-use crate::reload;
+use crate::reload::{self, Loaded, Watched};
 use crate::snapshot::Snapshot;
 use crate::upstream::{Connector, trust};
 use lockgate_config::Config;
@@ -22,7 +22,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use worker::Crew;
 
 /// How the process was started; nothing here changes while it runs.
@@ -49,19 +49,23 @@ pub struct RunError(String);
 ///
 /// # Errors
 /// When the address cannot be bound, the config cannot be served, or the system refuses threads or signals.
-pub fn run(settings: Settings, config: Config) -> Result<(), RunError> {
+pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
+    let Loaded { config, system } = loaded;
     let connector = connector(&config)?;
-    let known = config.watched.clone();
+    let watched = Watched { files: config.watched.clone(), refresh: config.refresh, system };
     let snapshot = Snapshot::of(config, 1).map_err(|error| RunError(error.to_string()))?;
     let listener = bind(&settings.host, settings.port)?;
     let gateway = Arc::new(Gateway::new(snapshot));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let crew = Crew::start(settings.workers.max(1), &gateway, &connector).map_err(failed)?;
-        let watching = reload::watch(&settings, known, gateway.clone(), crew.connectors());
+        let watching = reload::watch(&settings, watched, gateway.clone(), crew.connectors());
+        // Before it says that it listens: a signal that nobody hears ends the process at once.
+        let ends = [signal(SignalKind::terminate()), signal(SignalKind::interrupt())];
+        let [terminate, interrupt] = ends.map(|end| end.map_err(failed));
         announce(&listener, &gateway);
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        accept_until_told(listener, &gateway, &crew).await?;
+        accept_until_told(listener, &gateway, &crew, [terminate?, interrupt?]).await;
         drop(watching);
         crew.finish(gateway.snapshot().server.drain.deadline).await;
         Ok(())
@@ -122,9 +126,8 @@ async fn accept_until_told(
     listener: tokio::net::TcpListener,
     gateway: &Arc<Gateway>,
     crew: &Crew,
-) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    [mut terminate, mut interrupt]: [Signal; 2],
+) {
     let told = async {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         gateway.drain();
@@ -133,8 +136,8 @@ async fn accept_until_told(
         tokio::time::sleep(delay).await;
     };
     tokio::select! {
-        () = told => Ok(()),
-        () = accept(listener, crew) => Ok(()),
+        () = told => {}
+        () = accept(listener, crew) => {}
     }
 }
 
