@@ -196,6 +196,18 @@ impl Stream {
     }
 }
 
+impl Drop for Stream {
+    /// A client that goes away still used what came until then; one that goes after the end missed nothing.
+    fn drop(&mut self) {
+        if let Relay::Pass { meter, .. } = &self.relay {
+            self.account.usage(meter.usage());
+        }
+        if self.relay.finished() {
+            self.account.finish();
+        }
+    }
+}
+
 impl Translator {
     /// Adds what the provider left out.
     fn complete(&self, event: Event) -> Event {
