@@ -12,7 +12,8 @@ pub(crate) fn run(file: PathBuf) -> ExitCode {
     let settings =
         Settings { host: String::new(), port: 0, workers: 1, config_path: Some(file), strict: true };
     match lockgate_gateway::load(&settings) {
-        Ok(config) => {
+        Ok(loaded) => {
+            let config = loaded.config;
             for warning in &config.warnings {
                 say(&format!("Warning: {warning}\n"));
             }

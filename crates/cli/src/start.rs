@@ -3,7 +3,7 @@
 use crate::args::{Start, Variant};
 use crate::logs::Logs;
 use crate::{finish, say};
-use lockgate_gateway::{LoadError, Settings};
+use lockgate_gateway::{LoadError, Loaded, Settings};
 use std::io::IsTerminal;
 use std::net::ToSocketAddrs;
 use std::process::ExitCode;
@@ -19,15 +19,15 @@ pub(crate) fn run(start: Start, variant: Variant) -> ExitCode {
         strict: start.strict,
     };
     match lockgate_gateway::load(&settings) {
-        Ok(config) => finish(serve(settings, config)),
+        Ok(loaded) => finish(serve(settings, loaded)),
         Err(error) => refuse(variant, &error),
     }
 }
 
 /// Serves until told to stop.
-fn serve(settings: Settings, config: lockgate_config::Config) -> anyhow::Result<()> {
+fn serve(settings: Settings, loaded: Loaded) -> anyhow::Result<()> {
     let _logs = Logs::start()?;
-    for warning in &config.warnings {
+    for warning in &loaded.config.warnings {
         tracing::warn!("{warning}");
     }
     if is_reachable(&settings.host) {
@@ -44,7 +44,7 @@ fn serve(settings: Settings, config: lockgate_config::Config) -> anyhow::Result<
             tracing::info!("try: {}", invitation(&settings.host, settings.port));
         }
     }
-    Ok(lockgate_gateway::run(settings, config)?)
+    Ok(lockgate_gateway::run(settings, loaded)?)
 }
 
 /// How to try the demo routes.

@@ -1,6 +1,7 @@
 //! From text to config: the story of a check.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,21 @@ use crate::mistake::{Mistakes, Source};
 use crate::model::Config;
 use crate::node::{Document, Node};
 use crate::notes::{Note, Notes};
+use crate::secret::Secret;
 use crate::written::File;
-use crate::{Options, Sources, provider, read, routes, server, yaml};
+use crate::{Command, Options, Sources, credentials, provider, read, routes, server, yaml};
 
 /// What checks share.
 pub(crate) struct Check<'a> {
     pub(crate) notes: &'a Notes,
     pub(crate) catalogue: &'a Catalogue,
+    /// What `credentials` defines, each under its name; `None` where it is wrong (noted by then).
+    pub(crate) credentials: BTreeMap<String, Option<Vec<Secret>>>,
     sources: &'a dyn Sources,
     files: RefCell<Vec<(PathBuf, Vec<u8>)>>,
+    /// What commands and the store gave.
+    values: RefCell<Vec<Secret>>,
+    refresh: Cell<Option<Duration>>,
 }
 
 impl Check<'_> {
@@ -37,6 +44,23 @@ impl Check<'_> {
             self.files.borrow_mut().push((PathBuf::from(path), content.clone()));
         }
         Ok(content)
+    }
+
+    /// What a command prints; from then on its time to live is the config's.
+    pub(crate) fn command(&self, command: &Command) -> std::io::Result<Vec<u8>> {
+        let ttl = self.refresh.get().map_or(command.ttl, |refresh| refresh.min(command.ttl));
+        self.refresh.set(Some(ttl));
+        self.sources.command(command)
+    }
+
+    /// A secret of the store.
+    pub(crate) fn secret(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+        self.sources.secret(name)
+    }
+
+    /// Has a value tell one generation from another.
+    pub(crate) fn depends_on(&self, value: &Secret) {
+        self.values.borrow_mut().push(value.clone());
     }
 }
 
@@ -71,12 +95,28 @@ fn whole(text: &str, root: &Node, sources: &dyn Sources, notes: &Notes) -> Optio
     let providers = root.get("providers").and_then(Node::elements).unwrap_or_default();
     let mut catalogue = Catalogue::built_in();
     add_providers(&file, providers, &mut catalogue, notes);
-    let check = Check { notes, catalogue: &catalogue, sources, files: RefCell::default() };
+    let mut check = Check {
+        notes,
+        catalogue: &catalogue,
+        credentials: BTreeMap::new(),
+        sources,
+        files: RefCell::default(),
+        values: RefCell::default(),
+        refresh: Cell::default(),
+    };
+    check.credentials = credentials::check(&check, root.get("credentials"));
     let server = server::check(&check, file.server.value.flatten());
     let defaults = file.defaults.value.flatten().unwrap_or_default();
     let routes = routes::check(&check, root, &defaults, server.upstream);
-    let files = check.files.into_inner();
-    Some(Config { hash: hash(text, &files), server, routes, warnings: Vec::new(), watched: watched(files) })
+    let (files, values) = (check.files.into_inner(), check.values.into_inner());
+    Some(Config {
+        hash: hash(text, &files, &values),
+        server,
+        routes,
+        warnings: Vec::new(),
+        watched: watched(files),
+        refresh: check.refresh.get(),
+    })
 }
 
 fn add_providers(file: &File, nodes: &[Node], catalogue: &mut Catalogue, notes: &Notes) {
@@ -113,10 +153,11 @@ fn conclude(
 }
 
 /// Twelve hex digits; lengths are part of it, so that no two sequences of contents give the same bytes.
-fn hash(text: &str, files: &[(PathBuf, Vec<u8>)]) -> String {
+fn hash(text: &str, files: &[(PathBuf, Vec<u8>)], values: &[Secret]) -> String {
     let mut digest = Sha256::new();
     let contents = files.iter().map(|(_, content)| content.as_slice());
-    for content in std::iter::once(text.as_bytes()).chain(contents) {
+    let values = values.iter().map(|value| value.expose().as_bytes());
+    for content in std::iter::once(text.as_bytes()).chain(contents).chain(values) {
         digest.update((content.len() as u64).to_be_bytes());
         digest.update(content);
     }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod check;
+mod credentials;
 mod headers;
 mod keys;
 mod limit;
@@ -30,6 +31,8 @@ mod values;
 mod written;
 mod yaml;
 
+use std::time::Duration;
+
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, Proxy, Route, Server,
@@ -52,6 +55,54 @@ pub trait Sources {
     /// When there is one that cannot be read, or (`NotFound`) when one was there for an earlier config and is gone: its
     /// path must not be taken for a key.
     fn file(&self, path: &str) -> std::io::Result<Option<Vec<u8>>>;
+
+    /// What a command prints.
+    ///
+    /// # Errors
+    /// When it cannot be run, fails, prints nothing usable or takes too long. The text is shown to the operator: it
+    /// holds nothing that the command printed but plain words.
+    fn command(&self, _command: &Command) -> std::io::Result<Vec<u8>> {
+        Err(std::io::Error::other("commands cannot be run here"))
+    }
+
+    /// A secret of the store; `Ok(None)` when the store has none of this name.
+    ///
+    /// # Errors
+    /// When the store is not there, or cannot be opened. The text is shown to the operator.
+    fn secret(&self, _name: &str) -> std::io::Result<Option<Vec<u8>>> {
+        Err(std::io::Error::other("there is no secret store"))
+    }
+}
+
+/// A command whose output is a credential.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Command {
+    /// The program and its arguments; never empty. Arguments may be secret.
+    pub argv: Vec<String>,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// How long its output is good.
+    pub ttl: Duration,
+}
+
+impl Command {
+    /// The program's name without its folders, for messages.
+    pub fn name(&self) -> &str {
+        let program = self.argv.first().map(String::as_str).unwrap_or_default();
+        let name = program.rsplit('/').next().unwrap_or_default();
+        if mask::presentable(name) { name } else { "…" }
+    }
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { timeout, ttl, .. } = self;
+        f.debug_struct("Command")
+            .field("name", &self.name())
+            .field("timeout", timeout)
+            .field("ttl", ttl)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How strict a check is.

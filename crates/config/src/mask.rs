@@ -45,6 +45,12 @@ const SHOWN: &[&str] = &[
     "required",
 ];
 
+/// Keys whose values are names, shown as far as a key is: a credential may stand there by mistake.
+const NAMING: &[&str] = &["secret", "credential"];
+
+/// Stands for the key of a value below `credentials`, whose keys are names that anybody chose.
+const CREDENTIAL: &str = "$credential";
+
 /// Stretches of the text that are not shown.
 #[derive(Debug, Default)]
 pub(crate) struct Masks {
@@ -94,7 +100,8 @@ impl Masks {
                             self.hidden.push(name.span.clone());
                             None
                         });
-                    self.walk(value, name.unwrap_or_default(), document);
+                    let key = if key == "credentials" { CREDENTIAL } else { name.unwrap_or_default() };
+                    self.walk(value, key, document);
                 }
             }
             Content::List(elements) => {
@@ -104,6 +111,7 @@ impl Masks {
             }
             Content::Null | Content::Bool(_) => {}
             _ if SHOWN.contains(&key) => {}
+            Content::Text(name) if NAMING.contains(&key) && presentable(name) => {}
             _ => {
                 self.hidden.push(node.span.clone());
                 if let Some(target) = document.aliases.get(&node.span.start) {
@@ -116,7 +124,8 @@ impl Masks {
 
 /// Where a credential belongs, a mapping's key may be one that was meant as a value.
 fn shown_below(key: &str, name: &str) -> bool {
-    !key.ends_with("_key") || matches!(name, "env" | "file")
+    let form = || matches!(name, "env" | "file" | "command" | "timeout" | "ttl" | "secret" | "credential");
+    !(key.ends_with("_key") || key == CREDENTIAL) || form()
 }
 
 /// How much of a line of an unreadable text can be shown: its first key, and the value when that is known to be plain.

@@ -27,6 +27,8 @@ pub struct Config {
     pub warnings: Vec<Mistake>,
     /// Key and certificate files whose change should have the config checked again.
     pub watched: Vec<PathBuf>,
+    /// How long what was resolved is good at most: the shortest time to live of a command's output.
+    pub refresh: Option<Duration>,
 }
 
 /// Settings of the whole server.
@@ -232,8 +234,8 @@ pub enum Service {
 pub struct HttpService {
     /// How the route's operation is asked for; `None` when the provider lacks it, which MLflow refuses per call only.
     pub api: Option<Api>,
-    /// Headers of every request, credentials among them.
-    pub headers: Vec<Header>,
+    /// Headers of every request, credentials among them: one set for each key, used in turn. Never empty.
+    pub header_sets: Vec<Vec<Header>>,
 }
 
 /// A header of every request to a provider.

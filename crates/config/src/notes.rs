@@ -57,6 +57,16 @@ impl Note {
         Self { place: node.span.clone(), below, framed: true, ..Self::mistake(span, "Field required") }
     }
 
+    /// A value of the wrong shape, said in MLflow's frame: underlined at its head, with the node's own path.
+    pub(crate) fn wrong_node(node: &Node, message: impl Into<String>) -> Self {
+        Self { framed: true, place: node.span.clone(), ..Self::mistake(node.head(), message) }
+    }
+
+    /// The same, told with the path of this node.
+    pub(crate) fn within(self, node: &Node) -> Self {
+        Self { place: node.span.clone(), ..self }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -80,8 +90,7 @@ impl Notes {
 
     /// The same for a node: underlined at its head, with its own path.
     pub(crate) fn wrong_node(&self, node: &Node, message: impl Into<String>) {
-        let note = Note::mistake(node.head(), message);
-        self.add(Note { framed: true, place: node.span.clone(), ..note });
+        self.add(Note::wrong_node(node, message));
     }
 
     /// A key that is missing in a mapping. When a key that nobody reads looks like it, or is one of `instead`, the

@@ -6,7 +6,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::catalogue::{Catalogue, Kind};
-use crate::values::KeyForm;
+use crate::values::KeyForms;
 use crate::written::File;
 
 /// The schema, made from the types that read the file and from the catalogue.
@@ -23,7 +23,7 @@ pub(crate) fn provider(_: &mut SchemaGenerator) -> Schema {
 
 /// A model's config: the keys of every provider, for completion in editors.
 pub(crate) fn config(generator: &mut SchemaGenerator) -> Schema {
-    let key_form = generator.subschema_for::<KeyForm>().to_value();
+    let key_form = generator.subschema_for::<KeyForms>().to_value();
     let mut keys = BTreeMap::new();
     for provider in Catalogue::built_in().providers() {
         let display = provider.display.as_ref().unwrap_or(&provider.name);

@@ -17,6 +17,8 @@ use crate::written::Entry;
 /// What a route's `config` says, defaults included.
 pub(crate) struct Settings<'a> {
     values: BTreeMap<String, Secret>,
+    /// Keys of which there are several, each list as long as the others; `values` holds the first of each.
+    several: BTreeMap<String, Vec<Secret>>,
     /// The kind of the provider.
     pub(crate) variant: Option<&'a Variant>,
     /// The config as it is, for a provider in this process.
@@ -24,6 +26,24 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Settings<'_> {
+    /// The settings once for each of several keys; themselves where there is one.
+    pub(crate) fn each_key(&self) -> Vec<Self> {
+        let count = self.several.values().map(Vec::len).max().unwrap_or(1);
+        let with = |at: usize| {
+            let mut values = self.values.clone();
+            let others =
+                self.several.iter().filter_map(|(name, keys)| Some((name.clone(), keys.get(at)?.clone())));
+            values.extend(others);
+            Self { values, several: BTreeMap::new(), variant: self.variant, raw: self.raw.clone() }
+        };
+        (0..count).map(with).collect()
+    }
+
+    /// The names of keys of which there are several.
+    pub(crate) fn several(&self) -> impl Iterator<Item = &str> {
+        self.several.keys().map(String::as_str)
+    }
+
     /// A key's value.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.values.get(key).map(|value| value.expose().to_owned())
@@ -70,6 +90,7 @@ pub(crate) fn check<'a>(
     let mut whole = !matches!(variant, Some(None));
     let variant = variant.flatten();
     let mut values = defaults(provider, variant);
+    let mut several = BTreeMap::new();
     for (name, grammar) in &provider.config {
         match config.get(name) {
             None if grammar.required => {
@@ -77,6 +98,15 @@ pub(crate) fn check<'a>(
                 whole = false;
             }
             None => {}
+            Some(node) if grammar.kind == Kind::Key => match keys::resolve(check, node) {
+                Some(keys) => {
+                    values.extend(keys.first().map(|key| (name.clone(), key.clone())));
+                    if keys.len() > 1 {
+                        several.insert(name.clone(), keys);
+                    }
+                }
+                None => whole = false,
+            },
             Some(node) => match value(check, name, grammar, node) {
                 Ok(Some(value)) => drop(values.insert(name.clone(), value)),
                 Ok(None) => {}
@@ -85,11 +115,26 @@ pub(crate) fn check<'a>(
         }
     }
     whole &= variant.is_none_or(|variant| cross_check(check, variant, key, config));
+    whole &= alike(check, key, &several);
     let raw = match config.to_json() {
         Value::Object(raw) if provider.in_process => raw,
         _ => Map::new(),
     };
-    whole.then_some(Settings { values, variant, raw })
+    whole.then_some(Settings { values, several, variant, raw })
+}
+
+/// Keys that go together go in step: there must be as many of each.
+fn alike(check: &Check<'_>, key: &Node, several: &BTreeMap<String, Vec<Secret>>) -> bool {
+    let mut lengths = several.values().map(Vec::len);
+    let first = lengths.next();
+    let alike = lengths.all(|length| Some(length) == first);
+    if !alike {
+        let names = several.keys().map(String::as_str).collect::<Vec<_>>().join(" and ");
+        check
+            .notes
+            .wrong(key.span.clone(), format!("{names} go in turn together, so each needs as many keys"));
+    }
+    alike
 }
 
 fn without_config<'a>(named: &Named<'a>) -> Settings<'a> {
@@ -98,7 +143,8 @@ fn without_config<'a>(named: &Named<'a>) -> Settings<'a> {
         .variants
         .as_ref()
         .and_then(|variants| variants.kinds.get(named.variant.unwrap_or(&variants.default)));
-    Settings { values: defaults(named.provider, variant), variant, raw: Map::new() }
+    let values = defaults(named.provider, variant);
+    Settings { values, several: BTreeMap::new(), variant, raw: Map::new() }
 }
 
 fn defaults(provider: &Provider, variant: Option<&Variant>) -> BTreeMap<String, Secret> {
@@ -168,7 +214,6 @@ fn value(check: &Check<'_>, name: &str, grammar: &ConfigKey, node: &Node) -> Res
         Err(())
     };
     match (grammar.kind, &node.content) {
-        (Kind::Key, _) => keys::resolve(check, node).map(Some).ok_or(()),
         (_, Content::Null) if !grammar.required => Ok(None),
         (Kind::Text, Content::Text(text)) => Ok(Some(Secret::new(text.clone()))),
         (Kind::Url, Content::Text(url)) => {
@@ -189,7 +234,7 @@ fn value(check: &Check<'_>, name: &str, grammar: &ConfigKey, node: &Node) -> Res
                 None => Ok(None),
             }
         }
-        (Kind::Text | Kind::Url, _) => wrong("a valid string"),
+        (Kind::Text | Kind::Url | Kind::Key, _) => wrong("a valid string"),
         (Kind::Whole, _) => wrong("a whole number that is not negative"),
         (Kind::Number, _) => wrong("a valid number"),
         (Kind::Mapping, _) => wrong("a valid dictionary"),

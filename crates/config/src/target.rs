@@ -12,7 +12,7 @@ use crate::notes::Note;
 use crate::refusal::Refusal;
 use crate::settings::{self, Settings};
 use crate::suggest::closest;
-use crate::template::{fill_encoded, join};
+use crate::template::{self, fill_encoded, join};
 use crate::values::Plain;
 use crate::written::{ApiChoice, Entry, Model};
 
@@ -38,7 +38,9 @@ pub(crate) fn check(
         model_name(check, entry, named.provider, operation, model.as_deref());
     }
     let choice = written.api.value.flatten();
-    let service = service(named.provider, &settings?, operation?, model.as_deref(), choice, extra);
+    let settings = settings?;
+    keys_in_url(check, entry, named.provider, &settings);
+    let service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
     warn(check, written, named.provider, &service);
     let display = named.provider.display.as_ref().unwrap_or(&named.provider.name).clone();
     Some(Target { provider: named.canonical.to_owned(), display, model, service })
@@ -125,11 +127,27 @@ fn service(
     if provider.in_process {
         return Service::Demo(settings.raw.clone());
     }
-    match headers::all(provider, settings, extra) {
-        Ok(headers) => {
-            Service::Http(HttpService { api: api(provider, settings, operation, model, choice), headers })
+    let each = settings.each_key();
+    let header_sets = each.iter().map(|settings| headers::all(provider, settings, extra.clone()));
+    match header_sets.collect() {
+        Ok(header_sets) => {
+            Service::Http(HttpService { api: api(provider, settings, operation, model, choice), header_sets })
         }
         Err(reason) => Service::Unavailable { reason },
+    }
+}
+
+/// Notes several keys of a provider that wants its key in the URL: there is one URL, and keys take turns in headers.
+fn keys_in_url(check: &Check<'_>, entry: &Entry, provider: &Provider, settings: &Settings<'_>) {
+    let operations = &provider.operations;
+    let paths = Operation::ALL.into_iter().filter_map(|operation| Some(&operations.of(operation)?.path));
+    let prefix = settings.variant.and_then(|variant| variant.prefix.as_ref());
+    let parts = [&provider.base, &provider.prefix, &provider.query].into_iter().flatten();
+    let named: Vec<&str> =
+        parts.chain(prefix).chain(paths).flat_map(|part| template::keys(part).unwrap_or_default()).collect();
+    if let Some(name) = settings.several().find(|name| named.contains(name)) {
+        let message = format!("'{name}' stands in this provider's URL, so there can be one key only");
+        check.notes.mistake(entry.model.key.clone(), message);
     }
 }
 

@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::written::Command;
+
 /// Any value, kept as what MLflow's message would quote.
 #[derive(Debug, Clone)]
 pub(crate) enum Plain {
@@ -28,7 +30,18 @@ pub(crate) struct Duration(pub(crate) time::Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
-/// A credential: MLflow's string (`$NAME`, a file's path, or the credential itself), or one of two plain forms.
+/// One credential, or several to be used in turn.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read from the tree; the schema needs the choice")]
+pub(crate) enum KeyForms {
+    /// One.
+    One(KeyForm),
+    /// Several, none of them as a string.
+    Several(Vec<KeyForm>),
+}
+
+/// A credential: MLflow's string (`$NAME`, a file's path, or the credential itself), or a form that says what it is.
 #[derive(Debug, JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "read from the tree; the schema needs the choice")]
@@ -44,6 +57,18 @@ pub(crate) enum KeyForm {
     File {
         /// Its path; a trailing line break is not part of the credential.
         file: String,
+    },
+    /// What a command prints.
+    Command(Command),
+    /// A secret of the store that `lockgate secrets` keeps.
+    Secret {
+        /// Its name.
+        secret: String,
+    },
+    /// A credential that `credentials` defines.
+    Credential {
+        /// Its name.
+        credential: String,
     },
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Provider;
 use crate::read::At;
-use crate::values::{Duration, KeyForm, Plain, Size, Whole};
+use crate::values::{Duration, KeyForm, KeyForms, Plain, Size, Whole};
 
 /// A lockgate config: an MLflow gateway file of any generation, with lockgate's own keys beside MLflow's.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub(crate) struct File {
     /// Providers of your own, each in the grammar of a catalogue file.
     #[schemars(with = "Vec<Provider>")]
     pub(crate) providers: At<Option<Vec<At<Provider>>>>,
+    /// Credentials by name, for routes that say `{credential: NAME}`: one each, or several to be used in turn.
+    #[schemars(with = "BTreeMap<String, KeyForms>")]
+    pub(crate) credentials: At<IgnoredAny>,
     /// Parameters for callers that do not send them, on every route of an operation.
     #[schemars(with = "Defaults")]
     pub(crate) defaults: At<Option<Defaults>>,
@@ -153,6 +156,19 @@ pub(crate) struct Destination {
     pub(crate) name: At<String>,
     /// Its percentage; those of a route sum to 100.
     pub(crate) traffic_percentage: At<Whole>,
+}
+
+/// A command whose output is a credential.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["command"]))]
+pub(crate) struct Command {
+    /// The program and its arguments; no shell reads them.
+    pub(crate) command: At<Vec<String>>,
+    /// How long it may run; 5s.
+    pub(crate) timeout: At<Duration>,
+    /// How long its output is good, before it is run again; 10m.
+    pub(crate) ttl: At<Duration>,
 }
 
 /// How a route chooses among its destinations.

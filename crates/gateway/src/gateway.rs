@@ -3,6 +3,7 @@
 use crate::limits::Limits;
 use crate::reload::Refused;
 use crate::snapshot::Snapshot;
+use crate::sources::Away;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     draining: AtomicBool,
     refused: Mutex<Option<Arc<Refused>>>,
+    away: ArcSwap<Vec<Away>>,
     pub(crate) started: Instant,
 }
 
@@ -30,6 +32,7 @@ impl Gateway {
             metrics,
             draining: AtomicBool::new(false),
             refused: Mutex::new(None),
+            away: ArcSwap::default(),
             started: Instant::now(),
         }
     }
@@ -61,6 +64,17 @@ impl Gateway {
     /// Why the file on disk is refused, if it is.
     pub(crate) fn refused(&self) -> Option<Arc<Refused>> {
         self.refused_slot().clone()
+    }
+
+    /// Notes which sources of credentials are away.
+    pub(crate) fn set_away(&self, away: Vec<Away>) {
+        self.metrics.credentials_stale(away.len());
+        self.away.store(Arc::new(away));
+    }
+
+    /// Sources of credentials whose last good value is used.
+    pub(crate) fn away(&self) -> Arc<Vec<Away>> {
+        self.away.load_full()
     }
 
     pub(crate) fn drain(&self) {

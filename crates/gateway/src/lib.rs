@@ -13,5 +13,5 @@ mod steps;
 mod telemetry;
 mod upstream;
 
-pub use reload::{LoadError, load};
+pub use reload::{LoadError, Loaded, load};
 pub use server::{RunError, Settings, run};

@@ -2,7 +2,7 @@
 //!
 //! This is the only reader of what the operator wrote; past it, functions take the values that they need.
 
-use crate::upstream::Origin;
+use crate::upstream::{Keys, Origin};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -75,8 +75,8 @@ pub(crate) struct HttpService {
     /// The `host` header.
     pub(crate) host: HeaderValue,
     pub(crate) path: PathAndQuery,
-    /// Credentials and static headers, complete; credentials are marked sensitive.
-    pub(crate) headers: HeaderMap,
+    /// Credentials and static headers, complete, a set for each key; credentials are marked sensitive.
+    pub(crate) keys: Keys,
     pub(crate) streams: bool,
     pub(crate) traits: ModelTraits,
     pub(crate) refuses: Vec<Refusal>,
@@ -218,7 +218,7 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
             .map_err(|_| format!("'{}' has no usable host", api.url))?,
         origin,
         path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
-        headers: headers(&config.headers)?,
+        keys: Keys::new(config.header_sets.iter().map(|set| headers(set)).collect::<Result<_, _>>()?),
         streams: api.streams,
         traits: api.traits.clone(),
         refuses: api.refuses.clone(),
@@ -243,7 +243,7 @@ fn demo_service(
         origin: Origin { tls: false, host: String::new(), port: 0 },
         host: HeaderValue::from_static(""),
         path: PathAndQuery::from_static("/"),
-        headers: HeaderMap::new(),
+        keys: Keys::new(Vec::new()),
         streams: operation != Operation::Embed,
         traits: ModelTraits { model, temperature_max: Some(2.0), ..ModelTraits::default() },
         refuses: Vec::new(),

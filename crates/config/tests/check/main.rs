@@ -1,5 +1,6 @@
 //! What a user sees of a config: whether it is refused, what is said about it, and what becomes of it.
 
+mod credentials;
 mod hostile;
 mod outcome;
 mod rendering;
@@ -9,7 +10,7 @@ mod secrets;
 use std::collections::HashMap;
 use std::io;
 
-use lockgate_config::{Config, Mistakes, Options, Sources};
+use lockgate_config::{Command, Config, Mistakes, Options, Sources};
 
 /// An environment and files for tests.
 #[derive(Default)]
@@ -44,6 +45,22 @@ impl Sources for World {
             "locked.txt" => Err(io::ErrorKind::PermissionDenied.into()),
             _ if path.len() > 255 => Err(io::ErrorKind::InvalidFilename.into()),
             _ => Ok(self.files.get(path).cloned()),
+        }
+    }
+
+    /// `say WORD` prints a line, everything else fails.
+    fn command(&self, command: &Command) -> io::Result<Vec<u8>> {
+        match &command.argv[..] {
+            [program, word] if program == "say" => Ok(format!("{word}\n").into_bytes()),
+            _ => Err(io::Error::other("exit status 1")),
+        }
+    }
+
+    /// The store has `stored`.
+    fn secret(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match name {
+            "locked" => Err(io::Error::other("the store is locked")),
+            _ => Ok((name == "stored").then(|| b"sk-stored".to_vec())),
         }
     }
 }

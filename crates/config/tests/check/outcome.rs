@@ -210,8 +210,8 @@ fn a_key_that_cannot_be_found_is_refused_in_mlflows_words() {
         (
             openai("{openai_api_key: {path: key.txt}}"),
             format!(
-                "{INVALID}routes.0.model.config.openai_api_key: Input should be a valid string, {{env: NAME}} or \
-                 {{file: PATH}}"
+                "{INVALID}routes.0.model.config.openai_api_key: Input should be a valid string, {{env: NAME}}, \
+                 {{file: PATH}}, {{command: [PROGRAM, …]}}, {{secret: NAME}} or {{credential: NAME}}"
             ),
         ),
     ]);

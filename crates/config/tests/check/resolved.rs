@@ -25,7 +25,7 @@ fn api(text: &str) -> Api {
 
 fn headers(text: &str) -> Vec<(String, String)> {
     let config = config(text);
-    let headers = &http(&config.routes[0]).headers;
+    let headers = &http(&config.routes[0]).header_sets[0];
     let mut headers: Vec<_> =
         headers.iter().map(|header| (header.name.clone(), header.value.expose().to_owned())).collect();
     headers.sort();
@@ -260,8 +260,10 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
     assert_eq!(local.timeouts.total, Duration::from_secs(120));
     assert_eq!(serde_json::to_string(&chat.defaults).unwrap(), r#"{"temperature":0.2,"top_p":0.9}"#);
     assert_eq!(serde_json::to_string(&chat.forced).unwrap(), r#"{"user":"gateway"}"#);
-    let names: Vec<_> =
-        http(chat).headers.iter().map(|header| (header.name.as_str(), header.value.expose())).collect();
+    let names: Vec<_> = http(chat).header_sets[0]
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.expose()))
+        .collect();
     assert_eq!(names, [("authorization", "Bearer sk-env"), ("x-team", "blue"), ("x-token", "sk-file")]);
 
     assert_eq!(
@@ -269,7 +271,7 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
         ("vllm", "vLLM")
     );
     assert_eq!(http(local).api.as_ref().unwrap().url, "http://127.0.0.1:8000/v1/chat/completions");
-    assert!(http(local).headers.is_empty(), "a header without its key is left out");
+    assert!(http(local).header_sets[0].is_empty(), "a header without its key is left out");
     assert_eq!(http(old).api.as_ref().unwrap().operation, Operation::Chat);
 
     assert_eq!((split.name.as_str(), split.style), ("split", Style::Traffic));

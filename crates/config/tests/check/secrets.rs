@@ -1,6 +1,6 @@
 //! A credential is never shown, wherever it was put and whatever is wrong around it.
 
-use lockgate_config::{Options, Sources};
+use lockgate_config::{Command, Options, Sources};
 
 use crate::{World, chat, endpoint, openai};
 
@@ -20,6 +20,23 @@ impl Sources for Canaries {
             "raw.txt" => Ok(Some([CANARY.as_bytes(), &[0xff]].concat())),
             "locked.txt" => Err(std::io::ErrorKind::PermissionDenied.into()),
             _ => World::usual().file(path),
+        }
+    }
+
+    fn command(&self, command: &Command) -> std::io::Result<Vec<u8>> {
+        match command.argv[0].as_str() {
+            "fails" => Err(std::io::Error::other("exit status 1")),
+            "long" => Ok(CANARY.repeat(10_000).into_bytes()),
+            "raw" => Ok([CANARY.as_bytes(), &[0xff]].concat()),
+            _ => Ok(format!("command-{CANARY}\n").into_bytes()),
+        }
+    }
+
+    fn secret(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+        match name {
+            "raw" => Ok(Some([CANARY.as_bytes(), &[0xff]].concat())),
+            "locked" => Err(std::io::Error::other("the store is locked")),
+            _ => Ok((name == "stored").then(|| format!("secret-{CANARY}").into_bytes())),
         }
     }
 }
@@ -50,6 +67,29 @@ fn a_credential_shows_in_no_mistake_no_warning_and_no_debug_output() {
         openai("{openai_api_key: raw.txt}"),
         openai("{openai_api_key: canary7f3a, openai_api_type: foo}"),
         openai("{openai_api_kye: canary7f3a}"),
+        openai("{openai_api_key: {command: [print, canary7f3a]}, wrong: 1}"),
+        openai("{openai_api_key: {command: [fails, canary7f3a]}}"),
+        openai("{openai_api_key: {command: [long, canary7f3a]}}"),
+        openai("{openai_api_key: {command: [raw, canary7f3a]}}"),
+        openai("{openai_api_key: {command: canary7f3a}}"),
+        openai("{openai_api_key: {command: [[canary7f3a]]}}"),
+        openai("{openai_api_key: {command: [a], canary7f3a: 1, ttl: canary7f3a, timeout: 5}}"),
+        openai("{openai_api_key: {secret: stored}, wrong: 1}"),
+        openai("{openai_api_key: {secret: raw}}"),
+        openai("{openai_api_key: {secret: locked}}"),
+        openai("{openai_api_key: {secret: canary7f3a-1234567}}"),
+        openai("{openai_api_key: {credential: canary7f3a-1234567}}"),
+        openai("{openai_api_key: [{env: KEY}, {secret: stored}, {file: key.txt}], wrong: 1}"),
+        openai("{openai_api_key: [{env: KEY}, canary7f3a]}"),
+        openai("{openai_api_key: [{env: KEY}, {canary7f3a: canary7f3a}]}"),
+        format!(
+            "credentials: {{path: canary7f3a, name: canary7f3a, file: [canary7f3a]}}\n{}",
+            openai("{x: y}")
+        ),
+        format!("credentials: {{a: {{env: KEY}}, sk-canary7f3a: {{env: KEY}}}}\n{}", openai("{x: y}")),
+        format!("credentials: {{a: {{canary7f3a: 5}}, b: {{name: canary7f3a}}}}\n{}", openai("{x: y}")),
+        format!("credentials: canary7f3a\n{}", openai("{x: y}")),
+        format!("credentials: [canary7f3a]\n{}", openai("{openai_api_key: {credential: a}, wrong: 1}")),
         openai("{openai_api_key: [canary7f3a]}"),
         openai("{openai_api_key: {canary7f3a: canary7f3a}}"),
         openai("{openai_api_key: $sk-canary7f3a}"),

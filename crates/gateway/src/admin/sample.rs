@@ -55,6 +55,7 @@ pub(crate) fn snapshot(generation: u64, routes: Vec<Route>) -> Snapshot {
         routes,
         warnings: Vec::new(),
         watched: Vec::new(),
+        refresh: None,
     };
     Snapshot::of(config, generation).expect("targets that cannot be called need nothing else")
 }

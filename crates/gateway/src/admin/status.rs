@@ -3,11 +3,13 @@
 use super::{Ask, reply};
 use crate::redact::redact;
 use crate::snapshot::Route;
+use crate::sources::Away;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lockgate_config::Style;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; \
@@ -19,6 +21,8 @@ struct Status {
     draining: bool,
     /// Why the file on disk is refused, and since when in Unix seconds.
     refused: Option<(String, u64)>,
+    /// Sources of credentials whose last good value is used.
+    away: Arc<Vec<Away>>,
 }
 
 pub(super) fn answer(ask: &Ask<'_>) -> Response<Bytes> {
@@ -29,6 +33,7 @@ pub(super) fn answer(ask: &Ask<'_>) -> Response<Bytes> {
             .gateway
             .refused()
             .map(|refused| (redact(&refused.message, &[]).into_owned(), refused.since_unix)),
+        away: ask.gateway.away(),
     };
     let as_json = ask.query.unwrap_or_default().split('&').any(|pair| pair == "format=json");
     if as_json {
@@ -48,12 +53,17 @@ fn object(ask: &Ask<'_>, status: &Status) -> Value {
         "generation": ask.snapshot.generation,
         "config_hash": ask.snapshot.hash,
         "refused": refused,
+        "credentials_stale": status.away.iter().map(away_object).collect::<Vec<_>>(),
         "routes": ask.snapshot.routes.iter().map(|route| route_object(route)).collect::<Vec<_>>(),
     })
 }
 
+fn away_object(away: &Away) -> Value {
+    json!({ "source": away.source, "reason": away.reason, "since_unix": away.since_unix })
+}
+
 fn route_object(route: &Route) -> Value {
-    let target = |(weight, target): (u32, &std::sync::Arc<crate::snapshot::Target>)| json!({ "provider": target.provider, "model": target.model, "weight": weight });
+    let target = |(weight, target): (u32, &Arc<crate::snapshot::Target>)| json!({ "provider": target.provider, "model": target.model, "weight": weight });
     json!({
         "name": route.name,
         "type": route.operation.route_type(),
@@ -106,8 +116,7 @@ fn say(page: &mut String, status: &Status) {
     match &status.refused {
         None => page.push_str("<p class=\"good\">The config is current.</p>"),
         Some((message, since)) => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let ago = spoken(now.saturating_sub(Duration::from_secs(*since)));
+            let ago = ago(*since);
             let _ = write!(
                 page,
                 "<p class=\"warn\">The config on disk is refused since {ago}; the one before it serves.</p><pre>{}</pre>",
@@ -115,10 +124,25 @@ fn say(page: &mut String, status: &Status) {
             );
         }
     }
+    for Away { source, reason, since_unix } in status.away.iter() {
+        let _ = write!(
+            page,
+            "<p class=\"warn\">A credential's last good value is used, for its source is away since {}: {} ({}).</p>",
+            ago(*since_unix),
+            escaped(source),
+            escaped(reason)
+        );
+    }
+}
+
+/// How long something has been so.
+fn ago(since_unix: u64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    spoken(now.saturating_sub(Duration::from_secs(since_unix)))
 }
 
 fn row(page: &mut String, route: &Route) {
-    let target = |(weight, target): (u32, &std::sync::Arc<crate::snapshot::Target>)| {
+    let target = |(weight, target): (u32, &Arc<crate::snapshot::Target>)| {
         let model = target.model.as_deref().unwrap_or("no model name");
         let share = if weight == 100 { String::new() } else { format!("{weight} % ") };
         escaped(&format!("{share}{} / {model}", target.provider))
@@ -233,6 +257,25 @@ mod tests {
         for page in [shown(&gateway, None, "h"), shown(&gateway, Some("format=json"), "h")] {
             assert!(page.contains("config.yaml:3") && !page.contains("canary"), "{page}");
         }
+    }
+
+    #[test]
+    fn a_source_that_is_away_is_told_by_its_name() {
+        let gateway = gateway();
+        let away =
+            |source: &str| Away { source: source.to_owned(), reason: "<gone>".to_owned(), since_unix: 1 };
+        gateway.set_away(vec![away("the command 'vault'")]);
+        let page = shown(&gateway, None, "h");
+        assert!(page.contains("the command &#39;vault&#39; (&lt;gone&gt;)"), "{page}");
+        let status: Value = serde_json::from_str(&shown(&gateway, Some("format=json"), "h")).expect("JSON");
+        assert_eq!(
+            status["credentials_stale"],
+            json!([{"source": "the command 'vault'", "reason": "<gone>", "since_unix": 1}])
+        );
+        assert!(gateway.metrics.text().contains("lockgate_credentials_stale 1"));
+        gateway.set_away(Vec::new());
+        assert!(!shown(&gateway, None, "h").contains("vault"));
+        assert!(gateway.metrics.text().contains("lockgate_credentials_stale 0"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses};
 use lockgate_dialects::raw::{Edit, patch, splice};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 mod answer;
 mod rejection;
@@ -162,9 +162,53 @@ impl<'a> Exchange<'a> {
             let script = lockgate_demo::answer(dialect, operation, &body.joined(), options, unix_now());
             return upstream::rehearse(script, timeouts, self.call.arrived).await;
         }
-        let onward = std::mem::take(&mut self.call.onward);
-        let ask = upstream::Ask { service: self.service, body, onward, timeouts, arrived: self.call.arrived };
-        upstream::attempt(&worker.pool, ask).await
+        let mut turn = self.service.keys.first(Instant::now());
+        loop {
+            let ask = upstream::Ask {
+                service: self.service,
+                headers: turn.headers(),
+                body: &body,
+                onward: &self.call.onward,
+                timeouts,
+                arrived: self.call.arrived,
+            };
+            let answer = upstream::attempt(&worker.pool, ask).await?;
+            self.judge(&turn, answer.status);
+            // A call whose key is refused was not begun, so another key can be tried.
+            match upstream::refuses(answer.status).then(|| turn.another(Instant::now())).flatten() {
+                Some(another) => turn = another,
+                None => return Ok(answer),
+            }
+        }
+    }
+
+    /// Tells what an answer says of the key that was used, if that is news.
+    fn judge(&self, turn: &upstream::Turn<'_>, status: StatusCode) {
+        let (route, target) = (&self.call.route.name, self.target);
+        let (provider, model, key) = (&target.provider, target.model.as_deref(), turn.number());
+        match turn.judge(status, Instant::now()) {
+            upstream::Verdict::Nothing => {}
+            upstream::Verdict::Refused => {
+                let status = status.as_u16();
+                tracing::warn!(
+                    route,
+                    provider,
+                    model,
+                    key,
+                    status,
+                    "the provider refuses a key; it is set aside"
+                );
+            }
+            upstream::Verdict::GoodAgain => {
+                tracing::info!(
+                    route,
+                    provider,
+                    model,
+                    key,
+                    "the provider takes a key again that it had refused"
+                );
+            }
+        }
     }
 
     fn missing(&self) -> Missing<'a> {

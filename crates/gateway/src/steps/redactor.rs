@@ -3,6 +3,7 @@
 use crate::redact::{GONE, SHORTEST_SECRET, redact, redact_json};
 use crate::snapshot::{Service, Target};
 use bytes::Bytes;
+use http::HeaderMap;
 use lockgate_dialects::canonical::Failure;
 use memchr::memmem;
 use std::borrow::Cow;
@@ -69,7 +70,7 @@ impl Redactor {
     /// Each credential as its header holds it, and the part after its scheme.
     fn secrets(&self) -> Vec<&str> {
         let Service::Http(service) = &self.0.service else { return Vec::new() };
-        let values = service.headers.values().filter(|value| value.is_sensitive());
+        let values = service.keys.headers().flat_map(HeaderMap::values).filter(|value| value.is_sensitive());
         let values = values.filter_map(|value| value.to_str().ok());
         values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]).collect()
     }

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     config: Arc<ConfigInfo>,
     generation: Gauge,
     refused: Gauge,
+    stale: Gauge,
     reloads: Reloads,
     connections: Gauge,
     in_flight: Gauge,
@@ -42,6 +43,7 @@ impl Metrics {
             config: Arc::default(),
             generation: Gauge::default(),
             refused: Gauge::default(),
+            stale: Gauge::default(),
             reloads: Family::default(),
             connections: Gauge::default(),
             in_flight: Gauge::default(),
@@ -59,6 +61,8 @@ impl Metrics {
         registry.register("lockgate_config_generation", help, self.generation.clone());
         let help = "1 while the config on disk is refused and the one before it serves";
         registry.register("lockgate_config_refused", help, self.refused.clone());
+        let help = "Sources of credentials that are away, so that their last good value is used";
+        registry.register("lockgate_credentials_stale", help, self.stale.clone());
         let help = "Times that the config was read again, by result";
         registry.register("lockgate_config_reloads", help, self.reloads.clone());
         registry.register(
@@ -96,6 +100,11 @@ impl Metrics {
     /// The file on disk is what serves. Not counted: it is looked at every few seconds.
     pub(crate) fn config_confirmed(&self) {
         self.refused.set(0);
+    }
+
+    /// So many sources of credentials are away.
+    pub(crate) fn credentials_stale(&self, count: usize) {
+        self.stale.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn reloaded(&self, result: &'static str) {

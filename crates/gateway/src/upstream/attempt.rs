@@ -17,9 +17,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// What is asked of a provider.
 pub(crate) struct Ask<'a> {
     pub(crate) service: &'a HttpService,
-    pub(crate) body: Segments,
+    /// The headers of the service with the key whose turn it is.
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a Segments,
     /// Headers of the caller that go on, such as `traceparent`.
-    pub(crate) onward: HeaderMap,
+    pub(crate) onward: &'a HeaderMap,
     pub(crate) timeouts: &'a Timeouts,
     /// When the call arrived: the total timeout counts from here.
     pub(crate) arrived: Instant,
@@ -97,7 +99,7 @@ fn request(ask: &Ask<'_>) -> Request<Segments> {
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))));
-    headers.extend(ask.service.headers.clone());
+    headers.extend(ask.headers.clone());
     headers.insert(HOST, ask.service.host.clone());
     request
 }

@@ -3,6 +3,7 @@
 mod attempt;
 mod body;
 mod connect;
+mod keys;
 mod pool;
 mod request;
 mod trust;
@@ -10,6 +11,7 @@ mod trust;
 pub(crate) use attempt::{Answer, Ask, attempt, rehearse, timed_out};
 pub(crate) use body::{Broken, UpstreamBody};
 pub(crate) use connect::Connector;
+pub(crate) use keys::{Keys, Turn, Verdict, refuses};
 pub(crate) use pool::Pool;
 pub(crate) use request::Segments;
 pub(crate) use trust::trust;
