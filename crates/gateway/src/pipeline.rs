@@ -129,13 +129,17 @@ fn direct(incoming: &Incoming, place: &Place) -> Reply {
     }
 }
 
-/// An absolute URL from the `host` header, as Starlette builds it; a relative one where there is none.
+/// An absolute URL from the `host` header, as Starlette builds it; a relative one where there is none. A proxy on the
+/// same machine may say that its client came over TLS, as MLflow's server believes it.
 fn redirect(incoming: &Incoming, path: &str) -> Reply {
     let host = incoming.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let encoded = percent_encoding::utf8_percent_encode(path, PATH);
     let query = incoming.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let behind_tls = incoming.peer.ip().is_loopback()
+        && incoming.parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let scheme = if behind_tls { "https" } else { "http" };
     let to = match host {
-        Some(host) => format!("http://{host}{encoded}{query}"),
+        Some(host) => format!("{scheme}://{host}{encoded}{query}"),
         None => format!("{encoded}{query}"),
     };
     let mut reply = Response::new(ReplyBody::from(Bytes::new()));

@@ -69,8 +69,11 @@ pub(crate) fn find(method: &Method, path: &str, snapshot: &Snapshot) -> Place {
     let path = percent_decode_str(path).decode_utf8_lossy();
     match at(&path, snapshot) {
         Some(Entry::Get(page)) if method == Method::GET => Place::Page(page),
+        // Of FastAPI's paths this one knows HEAD too.
+        Some(Entry::Get(Page::OpenApi)) if method == Method::HEAD => Place::Page(Page::OpenApi),
         Some(Entry::Post(page)) if method == Method::POST => Place::Page(page),
         Some(Entry::Call(surface)) if method == Method::POST => Place::Call(surface),
+        Some(Entry::Get(Page::OpenApi)) => Place::WrongMethod("GET, HEAD"),
         Some(Entry::Get(_)) => Place::WrongMethod("GET"),
         Some(Entry::Post(_) | Entry::Call(_)) => Place::WrongMethod("POST"),
         None => other_slash(&path, snapshot).map_or(Place::Nowhere, Place::Elsewhere),
@@ -151,12 +154,10 @@ fn invocations(path: &str, snapshot: &Snapshot) -> Option<Entry> {
     }))
 }
 
-/// The path with its last slash added or removed, when that exists (as Starlette redirects).
+/// The path with a last slash, or without any, when that exists (as Starlette redirects).
 fn other_slash(path: &str, snapshot: &Snapshot) -> Option<String> {
-    let other = match path.strip_suffix('/') {
-        Some(bare) => bare.to_owned(),
-        None => format!("{path}/"),
-    };
+    let other =
+        if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     (!path.starts_with("//") && at(&other, snapshot).is_some()).then_some(other)
 }
 
