@@ -37,7 +37,6 @@ fn say(failure: &Failure, contract: Contract) -> (u16, Value) {
         return (422, failure.fields.iter().map(field).collect());
     }
     if let Some(error) = &failure.upstream
-        && failure.class != Class::UpstreamTimeout
         && let Some(said) = passed(error)
     {
         return said;
