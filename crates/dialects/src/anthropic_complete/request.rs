@@ -34,9 +34,10 @@ pub(super) fn encode(
     anthropic::set_user(&mut body, request.user.as_ref());
     let mut extras = request.extras.clone();
     extras.fields.retain(|(name, _)| {
-        let taken = name == "max_tokens_to_sample";
+        // Of two equal names MLflow sends the later one, and puts its default last.
+        let taken = name == "max_tokens_to_sample" && sampling.max_tokens.is_none();
         if taken {
-            losses.add("max_tokens_to_sample", "MLflow's `max_tokens`, or its default, takes its place");
+            losses.add("max_tokens_to_sample", "the default of MLflow's `max_tokens` takes its place");
         }
         !taken
     });

@@ -2,10 +2,13 @@
 
 use crate::canonical::{
     ChatRequest, Class, CompletionRequest, Content, EmbeddingInput, EmbeddingRequest, Encoding, Extras,
-    Failure, Losses, MaxTokens, Message, Part, Prompt, RawJson, Role, Sampling, Scale, Temperature,
+    Failure, Losses, MaxTokens, Message, Part, Prompt, RawJson, Reasoning, Role, Sampling, Scale, Temperature,
+    Tool,
 };
 use crate::dialect::ModelTraits;
 use crate::object::{Fields, Misread, Object, raw_of};
+use crate::openai_chat::tools;
+use crate::raw::ArrayWriter;
 
 /// Writes a chat: the content of its only message, whatever its role.
 pub(super) fn encode_chat(
@@ -22,16 +25,17 @@ pub(super) fn encode_chat(
         let refused = Failure::new(Class::RefusedParameter(422), message);
         return Err(Failure { param: Some("messages".to_owned()), ..refused });
     };
-    lose_chat(request, message, losses);
+    lose_message(message, losses);
     let mut params = params_of(&request.sampling, request.stream, model);
+    set_tools(&mut params, request, losses);
     params.set_some("user", request.user.as_ref());
     params.set_some("model", request.model.as_ref());
     add_extras(&mut params, &request.extras, losses);
     Ok(body(raw_of([message.content.joined_text()]), params))
 }
 
-/// Records what a served model is not told of a chat.
-fn lose_chat(request: &ChatRequest, message: &Message, losses: &mut Losses) {
+/// Records what a served model is not told of its message.
+fn lose_message(message: &Message, losses: &mut Losses) {
     let mut lose = |lost: bool, path: &str| {
         if lost {
             losses.add(path, "a served model gets one text and its parameters");
@@ -50,11 +54,49 @@ fn lose_chat(request: &ChatRequest, message: &Message, losses: &mut Losses) {
             lose(!matches!(part, Part::Text { .. }), &format!("messages[0].content[{index}]"));
         }
     }
-    lose(!request.tools.is_empty(), "tools");
-    lose(request.tool_choice.is_some(), "tool_choice");
-    lose(request.parallel_tool_calls.is_some(), "parallel_tool_calls");
-    lose(request.response_format.is_some(), "response_format");
-    lose(request.reasoning.is_some(), "reasoning_effort");
+}
+
+/// Sets tools and what goes with them in OpenAI's words, as MLflow does; they are losses where the client spoke of them
+/// in another API.
+fn set_tools(params: &mut Object, request: &ChatRequest, losses: &mut Losses) {
+    if !request.extras.for_provider {
+        return lose_tools(request, losses);
+    }
+    if !request.tools.is_empty() {
+        params.set_raw("tools", tools_json(&request.tools, losses));
+    }
+    let choice = request.tool_choice.as_ref().and_then(|choice| tools::choice_json(choice, true));
+    params.set_some("tool_choice", choice);
+    params.set_some("parallel_tool_calls", request.parallel_tool_calls);
+    let format = request.response_format.as_ref().and_then(|format| tools::format_json(format, true));
+    params.set_some("response_format", format);
+    if let Some(Reasoning::Effort(effort)) = &request.reasoning {
+        params.set("reasoning_effort", effort);
+    }
+}
+
+fn tools_json(tools: &[Tool], losses: &mut Losses) -> RawJson {
+    let mut json = Vec::new();
+    let mut list = ArrayWriter::new(&mut json);
+    for (place, tool) in tools.iter().enumerate() {
+        tools::write(tool, &format_args!("tools[{place}]"), true, losses, list.element());
+    }
+    list.end();
+    serde_json::from_slice(&json).expect("it was written as JSON")
+}
+
+fn lose_tools(request: &ChatRequest, losses: &mut Losses) {
+    for (lost, path) in [
+        (!request.tools.is_empty(), "tools"),
+        (request.tool_choice.is_some(), "tool_choice"),
+        (request.parallel_tool_calls.is_some(), "parallel_tool_calls"),
+        (request.response_format.is_some(), "response_format"),
+        (request.reasoning.is_some(), "reasoning_effort"),
+    ] {
+        if lost {
+            losses.add(path, "a served model gets only the parameters that it knows");
+        }
+    }
 }
 
 /// Writes a completion.

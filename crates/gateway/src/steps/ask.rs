@@ -91,7 +91,7 @@ struct Exchange<'a> {
     sides: Sides,
     losses: Losses,
     include_usage: bool,
-    encoding: Encoding,
+    encoding: Option<Encoding>,
 }
 
 impl<'a> Exchange<'a> {
@@ -102,8 +102,8 @@ impl<'a> Exchange<'a> {
             provider: service.dialect,
             answered: service.operation,
         };
-        let (losses, encoding) = (Losses::default(), Encoding::Float);
-        Self { call, target, service, sides, losses, include_usage: false, encoding }
+        let losses = Losses::default();
+        Self { call, target, service, sides, losses, include_usage: false, encoding: None }
     }
 
     async fn run(mut self, worker: &Worker, account: &mut Account) -> Result<Answered, Failure> {
@@ -132,7 +132,7 @@ impl<'a> Exchange<'a> {
             None => Asked::decode(self.sides.client, self.sides.asked, &self.call.body)?,
         };
         self.include_usage = asked.stream_usage();
-        self.encoding = asked.encoding();
+        self.encoding = asked.encoding(self.call.surface.mlflow);
         if self.call.surface.mlflow {
             refuse::refuse(&asked, self.sides.client, self.service)?;
         }

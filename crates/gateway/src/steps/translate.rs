@@ -77,11 +77,13 @@ impl Asked {
         }
     }
 
-    /// How the client wants vectors written: numbers, unless it says otherwise.
-    pub(crate) fn encoding(&self) -> Encoding {
+    /// How the client wants vectors written: numbers, unless it says otherwise. `None`: as the provider wrote them,
+    /// which is what MLflow makes of a wish for base64.
+    pub(crate) fn encoding(&self, mlflow: bool) -> Option<Encoding> {
         match self {
-            Self::Embed(asked) => asked.encoding.unwrap_or(Encoding::Float),
-            Self::Chat(_) | Self::Complete(_) => Encoding::Float,
+            Self::Embed(asked) if mlflow && asked.encoding == Some(Encoding::Base64) => None,
+            Self::Embed(asked) => Some(asked.encoding.unwrap_or(Encoding::Float)),
+            Self::Chat(_) | Self::Complete(_) => None,
         }
     }
 
@@ -124,8 +126,8 @@ pub(crate) struct Missing<'a> {
     pub(crate) model: Option<&'a str>,
     /// Unix seconds, where the provider gives none.
     pub(crate) created: u64,
-    /// How the client wants vectors written.
-    pub(crate) encoding: Encoding,
+    /// How the client wants vectors written; `None`: as the provider wrote them.
+    pub(crate) encoding: Option<Encoding>,
 }
 
 impl Sides {
@@ -166,7 +168,7 @@ impl Sides {
             (Operation::Embed, _) => {
                 let mut response = embed(self.provider)?.decode_response(body)?;
                 response.model = response.model.or_else(model);
-                response.recode(missing.encoding)?;
+                missing.encoding.map_or(Ok(()), |encoding| response.recode(encoding))?;
                 Ok((embed(self.client)?.encode_response(&response, losses), response.usage))
             }
         }
