@@ -171,11 +171,9 @@ fn said(choices: Vec<SaidChoice>, prompt: usize, model: Option<&str>, digest: Di
 impl Said {
     /// As a chat's answer.
     pub(crate) fn into_chat(self) -> ChatResponse {
-        let choices = (0..).zip(self.choices).map(|(index, choice)| Choice {
-            index,
-            finish_reason: Some(choice.reason.clone()),
-            message: choice.into_message(),
-            logprobs: None,
+        let choices = (0..).zip(self.choices).map(|(index, choice)| {
+            let reason = choice.reason.clone();
+            Choice::of(index, choice.into_message(), Some(reason))
         });
         ChatResponse {
             id: Some(self.id),
@@ -189,12 +187,9 @@ impl Said {
 
     /// As a completion's answer.
     pub(crate) fn into_completion(self) -> CompletionResponse {
-        let choices = (0..).zip(self.choices).map(|(index, choice)| CompletionChoice {
-            index,
-            text: choice.text,
-            finish_reason: Some(choice.reason),
-            logprobs: None,
-        });
+        let choices = (0..)
+            .zip(self.choices)
+            .map(|(index, choice)| CompletionChoice::of(index, choice.text, Some(choice.reason)));
         CompletionResponse {
             id: Some(self.id),
             created: Some(self.created),

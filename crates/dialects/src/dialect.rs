@@ -1,8 +1,8 @@
 //! What a dialect is, and the list of them.
 
 use crate::canonical::{
-    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse, Failure,
-    Losses, Operation, UpstreamError,
+    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
+    Failure, Losses, Operation, Sampling, UpstreamError,
 };
 use crate::raw::Peek;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
@@ -45,7 +45,9 @@ pub trait Dialect: Sync {
     }
 
     /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError;
+    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
+        UpstreamError::read(status, content_type, body)
+    }
 
     /// Says a failure as the API's own server would, with the request's id where the API has a place for it.
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply;
@@ -93,6 +95,15 @@ pub struct ModelTraits {
     pub count_name: &'static str,
 }
 
+impl ModelTraits {
+    /// The temperature to send, on the provider's scale. A reasoning model refuses any but its own, so that a mere
+    /// default of the surface must not reach it.
+    pub(crate) fn temperature(&self, sampling: &Sampling) -> Option<f64> {
+        let sent = sampling.temperature.filter(|temperature| temperature.given || !self.reasoning);
+        sent.map(|temperature| temperature.for_max(self.temperature_max))
+    }
+}
+
 /// Chat: messages in, messages out.
 pub trait ChatCodec: Sync {
     /// Reads a client's request.
@@ -122,11 +133,15 @@ pub trait ChatCodec: Sync {
     fn encode_response(&self, response: &ChatResponse, losses: &mut Losses) -> Vec<u8>;
 
     /// A decoder for a provider's stream; `None` when the API cannot stream.
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
+    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
+        None
+    }
 
-    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
+    /// An encoder for a client's stream; `None` when the API cannot stream. `_include_usage` says whether the client
     /// asked for usage at its end; dialects that always send usage ignore it.
-    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>>;
+    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+        None
+    }
 
     /// Reads usage from an answer or stream whose bytes pass.
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;
@@ -161,11 +176,15 @@ pub trait CompletionCodec: Sync {
     fn encode_response(&self, response: &CompletionResponse, losses: &mut Losses) -> Vec<u8>;
 
     /// A decoder for a provider's stream; `None` when the API cannot stream.
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>>;
+    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
+        None
+    }
 
-    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
+    /// An encoder for a client's stream; `None` when the API cannot stream. `_include_usage` says whether the client
     /// asked for usage at its end; dialects that always send usage ignore it.
-    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>>;
+    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+        None
+    }
 
     /// Reads usage from an answer or stream whose bytes pass.
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter>;

@@ -7,13 +7,9 @@
 pub mod canonical;
 pub mod framing;
 pub mod mlflow_contract;
-pub mod openai_chat;
-pub mod openai_completions;
-pub mod openai_embeddings;
 pub mod raw;
 pub mod stream;
 
-mod anthropic;
 mod anthropic_complete;
 mod anthropic_messages;
 mod cohere_v1;
@@ -21,7 +17,10 @@ mod dialect;
 mod mlflow_endpoints;
 mod mlflow_routes;
 mod mlflow_serving;
-mod object;
-mod whole_meter;
+mod openai_chat;
+mod openai_completions;
+mod openai_embeddings;
 
-pub use dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names};
+pub use dialect::{
+    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names,
+};

@@ -4,12 +4,10 @@ mod request;
 mod response;
 mod stream;
 
-use crate::anthropic;
-use crate::canonical::{CompletionRequest, CompletionResponse, Failure, Losses, UpstreamError};
+use crate::anthropic_messages::errors;
+use crate::canonical::{CompletionRequest, CompletionResponse, Failure, Losses};
 use crate::dialect::{CompletionCodec, Dialect, ErrorReply, ModelTraits};
-use crate::object::Misread;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
-use crate::whole_meter::WholeMeter;
+use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter, WholeMeter};
 
 /// Anthropic's `/v1/complete`.
 pub(crate) struct AnthropicComplete;
@@ -23,18 +21,14 @@ impl Dialect for AnthropicComplete {
         Some(self)
     }
 
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
-        UpstreamError::read(status, content_type, body)
-    }
-
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply {
-        anthropic::encode_error(failure, request_id)
+        errors::encode(failure, request_id)
     }
 }
 
 impl CompletionCodec for AnthropicComplete {
     fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure> {
-        request::decode(body).map_err(Misread::blame_caller)
+        request::decode(body)
     }
 
     fn encode_request(
@@ -63,6 +57,6 @@ impl CompletionCodec for AnthropicComplete {
     }
 
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter> {
-        if streamed { Box::new(stream::Meter::default()) } else { WholeMeter::boxed(|_| None) }
+        if streamed { Box::new(stream::Meter::default()) } else { WholeMeter::boxed(&[]) }
     }
 }

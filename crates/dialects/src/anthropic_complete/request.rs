@@ -1,11 +1,9 @@
 //! Requests of `/v1/complete`.
 
-use crate::anthropic;
-use crate::canonical::{
-    CompletionRequest, Extras, Failure, Losses, MaxTokens, Prompt, Sampling, Scale, Temperature,
-};
+use crate::anthropic_messages::parameters::{self, NO_SUCH_FIELD};
+use crate::canonical::{CompletionRequest, Extras, Failure, Losses, Prompt};
 use crate::dialect::ModelTraits;
-use crate::object::{Fields, Misread, Object};
+use crate::raw::{Draft, Mismatch, Object, Read};
 
 /// What MLflow asks for when the client gave no limit; the API requires one.
 const DEFAULT_MAX_TOKENS: u64 = 200_000;
@@ -22,27 +20,24 @@ pub(super) fn encode(
         return Err(Failure::invalid("prompt", "Anthropic's completions take one prompt as a string"));
     };
     let sampling = &request.sampling;
-    let mut body = Object::default();
+    let mut body = Draft::default();
     if !model.model_in_url {
         body.set("model", &model.model);
     }
-    anthropic::set_sampling(&mut body, sampling, model.temperature_max, model.reasoning, losses);
-    anthropic::lose_sampling(sampling, losses);
+    parameters::set_sampling(&mut body, sampling, model, losses);
     body.set("max_tokens_to_sample", sampling.max_tokens.map_or(DEFAULT_MAX_TOKENS, |max| max.value));
     body.set("prompt", wrap(prompt));
     body.set_some("stream", request.stream);
-    anthropic::set_user(&mut body, request.user.as_ref());
+    parameters::set_user(&mut body, request.user.as_ref());
     let mut extras = request.extras.clone();
     extras.fields.retain(|(name, _)| {
         // Of two equal names MLflow sends the later one, and puts its default last.
         let taken = name == "max_tokens_to_sample" && sampling.max_tokens.is_none();
-        if taken {
-            losses.add("max_tokens_to_sample", "the default of MLflow's `max_tokens` takes its place");
-        }
+        losses.add_if(taken, name.as_str(), "the default of MLflow's `max_tokens` takes its place");
         !taken
     });
-    let native = |name: &str, value: &_| name == "metadata" && anthropic::is_user_metadata(value);
-    anthropic::set_extras(&mut body, &extras, native, losses);
+    let native = |name: &str, value: &_| name == "metadata" && parameters::is_user_metadata(value);
+    body.set_extras(&extras, native, NO_SUCH_FIELD, losses);
     Ok(body.into_body())
 }
 
@@ -71,38 +66,30 @@ fn unwrap(prompt: String) -> String {
 }
 
 /// Reads a client's request.
-pub(super) fn decode(body: &[u8]) -> Result<CompletionRequest, Misread> {
-    let mut fields = Fields::of_body(body)?;
+pub(super) fn decode(body: &[u8]) -> Result<CompletionRequest, Failure> {
+    read(Object::of_request(body)?).map_err(Mismatch::blame_caller)
+}
+
+fn read(mut object: Object<'_>) -> Read<CompletionRequest> {
     let mut extras = Vec::new();
-    let user = anthropic::take_user(&mut fields, &mut extras)?;
-    let temperature: Option<f64> = fields.take("temperature")?;
-    let max_tokens: Option<u64> = fields.take("max_tokens_to_sample")?;
-    let sampling = Sampling {
-        temperature: temperature.map(|value| Temperature { value, scale: Scale::Absolute, given: true }),
-        top_p: fields.take("top_p")?,
-        top_k: fields.take("top_k")?,
-        stop: fields.take::<Vec<String>>("stop_sequences")?.filter(|stop| !stop.is_empty()),
-        max_tokens: max_tokens.map(|value| MaxTokens { value, completion: false }),
-        ..Sampling::default()
-    };
-    let stream = fields.take("stream")?;
-    Ok(CompletionRequest {
-        model: fields.take("model")?,
-        prompt: Prompt::Text(unwrap(fields.need("prompt")?)),
-        sampling,
-        stream,
+    let user = parameters::take_user(&mut object, &mut extras)?;
+    let request = CompletionRequest {
+        sampling: parameters::take_sampling(&mut object, "max_tokens_to_sample")?,
+        stream: object.boolean("stream")?,
+        model: object.string("model")?,
+        prompt: Prompt::Text(unwrap(object.need_string("prompt")?)),
         stream_usage: false,
         user,
-        extras: {
-            extras.extend(fields.rest());
-            Extras { fields: extras, for_provider: false }
-        },
-    })
+        extras: Extras::default(),
+    };
+    extras.extend(object.rest_without_nulls());
+    Ok(CompletionRequest { extras: Extras { fields: extras, for_provider: false }, ..request })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical::{Sampling, Scale, Temperature};
     use serde_json::{Value, json};
 
     fn sent(request: &CompletionRequest) -> (Value, usize) {

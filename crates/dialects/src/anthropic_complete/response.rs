@@ -1,37 +1,31 @@
 //! Answers of `/v1/complete`.
 
+use crate::anthropic_messages::parameters::NO_SUCH_FIELD;
 use crate::canonical::{
     Class, CompletionChoice, CompletionResponse, Failure, FinishReason, Losses, UpstreamError,
 };
-use crate::object::{Fields, Misread, Object};
+use crate::raw::{Draft, Object, Read};
 
 /// Reads a provider's answer.
 pub(super) fn decode(body: &[u8]) -> Result<CompletionResponse, Failure> {
-    match read(body) {
-        Ok(response) => Ok(response),
-        Err(misread) => match serde_json::from_slice::<serde_json::Value>(body) {
-            Ok(value) if value.get("error").is_some() => {
-                Err(Failure::upstream(Class::UpstreamError, UpstreamError::of_json(&value)))
-            }
-            _ => Err(misread.blame_upstream()),
-        },
-    }
+    let object = Object::of_response(body)?;
+    let is_error = object.get("error").is_some();
+    read(object).map_err(|wrong| {
+        if is_error {
+            let error = UpstreamError::of_json(&serde_json::from_slice(body).unwrap_or_default());
+            return Failure::upstream(Class::UpstreamError, error);
+        }
+        wrong.blame_upstream()
+    })
 }
 
-fn read(body: &[u8]) -> Result<CompletionResponse, Misread> {
-    let mut fields = Fields::of_body(body)?;
-    let text = fields.need("completion")?;
-    let stop_reason: Option<String> = fields.take("stop_reason")?;
-    let choice = CompletionChoice {
-        index: 0,
-        text,
-        finish_reason: Some(finish_reason(stop_reason.as_deref())),
-        logprobs: None,
-    };
+fn read(mut object: Object<'_>) -> Read<CompletionResponse> {
+    let text = object.need_string("completion")?;
+    let reason = finish_reason(object.string("stop_reason")?.as_deref());
     Ok(CompletionResponse {
-        id: fields.take("id")?,
-        model: fields.take("model")?,
-        choices: vec![choice],
+        id: object.string("id")?,
+        model: object.string("model")?,
+        choices: vec![CompletionChoice::of(0, text, Some(reason))],
         ..CompletionResponse::default()
     })
 }
@@ -57,14 +51,14 @@ pub(super) fn encode(response: &CompletionResponse, losses: &mut Losses) -> Vec<
     for choice in response.choices.iter().skip(1) {
         losses.add(format!("choices[{}]", choice.index), "Anthropic's API gives one answer");
     }
-    for (name, _) in &response.extras {
-        losses.add(name.as_str(), "Anthropic's API has no such field");
-    }
+    losses.add_fields("", &response.extras, NO_SUCH_FIELD);
     let choice = response.choices.first();
-    if choice.is_some_and(|choice| choice.logprobs.is_some()) {
-        losses.add("choices[0].logprobs", "Anthropic's API has no log probabilities");
+    if let Some(choice) = choice {
+        let scored = choice.logprobs.is_some();
+        losses.add_if(scored, "choices[0].logprobs", "Anthropic's API has no log probabilities");
+        losses.add_fields("choices[0]", &choice.extras, NO_SUCH_FIELD);
     }
-    let mut body = Object::default();
+    let mut body = Draft::default();
     body.set("type", "completion");
     body.set_some("id", response.id.as_ref());
     body.set("completion", choice.map_or("", |choice| choice.text.as_str()));

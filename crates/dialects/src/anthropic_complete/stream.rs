@@ -1,10 +1,10 @@
 //! Streams of `/v1/complete`: `event: completion` with a piece of text each, the last with its reason.
 
 use super::response;
-use crate::anthropic;
+use crate::anthropic_messages::errors;
 use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, UpstreamError, Usage};
 use crate::framing::sse::{self, SseEvent, SseReader};
-use crate::object::bytes_of;
+use crate::raw::to_bytes;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 use serde::Deserialize;
 use serde_json::json;
@@ -64,12 +64,8 @@ impl State {
         match frame.kind.as_deref().or(event.event) {
             Some("ping") => {}
             Some("error") => {
-                let error = UpstreamError::of_json(&serde_json::from_slice(event.data).unwrap_or_default());
-                let said = !error.message.is_empty();
-                let message =
-                    if said { error.message.clone() } else { "the stream reports an error".to_owned() };
                 self.done = true;
-                events.push(Event::Failed(UpstreamError { message, ..error }));
+                events.push(Event::Failed(UpstreamError::of_frame(event.data)));
             }
             _ if frame.completion.is_some() => self.grow(frame, events),
             _ => events.push(Event::Unknown(bytes::Bytes::copy_from_slice(event.trimmed()))),
@@ -94,7 +90,7 @@ impl State {
 
     fn fail(&mut self, message: String, events: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.done, true) {
-            events.push(Event::Failed(UpstreamError { message, ..UpstreamError::default() }));
+            events.push(Event::Failed(UpstreamError::of_message(message)));
         }
     }
 }
@@ -139,7 +135,7 @@ impl StreamEncoder for Encoder {
 
     fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.done, true) {
-            sse::write(Some("error"), &bytes_of(&anthropic::error_body(failure, request_id)), out);
+            sse::write(Some("error"), &to_bytes(&errors::body_of(failure, request_id)), out);
         }
     }
 }
@@ -153,7 +149,7 @@ impl Encoder {
             "stop_reason": stop_reason,
             "model": self.model,
         });
-        sse::write(Some("completion"), &bytes_of(&frame), out);
+        sse::write(Some("completion"), &to_bytes(&frame), out);
     }
 }
 

@@ -1,70 +1,70 @@
 //! Content blocks: the pieces of a turn, read and written.
 
+use super::parameters::NO_SUCH_FIELD;
 use crate::canonical::{Losses, Media, MediaKind, MediaSource, Part, RawJson, ToolCall};
-use crate::object::{Fields, Misread, Object, raw_of};
+use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
 
 /// A block as the canonical model has it.
-pub(super) enum Block {
+pub(super) enum Block<'a> {
     /// A part of the message.
     Part(Part),
     /// A call of a tool.
     Call(ToolCall),
     /// A tool's answer, with its fields unread.
-    Result,
+    Result(Object<'a>),
 }
 
 /// Reads a block; of a tool's answer only the type.
-pub(super) fn read(fields: &mut Fields<'_>, raw: &RawValue) -> Result<Block, Misread> {
-    let kind: String = fields.need("type")?;
-    Ok(match kind.as_str() {
-        "text" => Block::Part(Part::Text { text: fields.need("text")?, extras: fields.rest() }),
+pub(super) fn read(value: &RawValue) -> Read<Block<'_>> {
+    let mut block = Object::of(value)?;
+    Ok(match block.need_string("type")?.as_str() {
+        "text" => {
+            Block::Part(Part::Text { text: block.need_string("text")?, extras: block.rest_without_nulls() })
+        }
         "thinking" => Block::Part(Part::Thinking {
-            text: fields.need("thinking")?,
-            signature: fields.take::<String>("signature")?.filter(|signature| !signature.is_empty()),
+            text: block.need_string("thinking")?,
+            signature: block.string("signature")?.filter(|signature| !signature.is_empty()),
         }),
-        "redacted_thinking" => Block::Part(Part::RedactedThinking(fields.need("data")?)),
+        "redacted_thinking" => Block::Part(Part::RedactedThinking(block.need_string("data")?)),
         "tool_use" => Block::Call(ToolCall {
-            id: fields.need("id")?,
-            name: fields.need("name")?,
-            arguments: fields.raw("input").map_or("{}", RawValue::get).to_owned(),
-            extras: fields.rest(),
+            id: block.need_string("id")?,
+            name: block.need_string("name")?,
+            arguments: block.take("input").map_or("{}", RawValue::get).to_owned(),
+            extras: block.rest_without_nulls(),
         }),
-        "tool_result" => Block::Result,
-        "image" => Block::Part(read_media(MediaKind::Image, fields, raw)?),
-        "document" => Block::Part(read_media(MediaKind::Document, fields, raw)?),
-        _ => Block::Part(Part::Unknown(raw.to_owned())),
+        "tool_result" => Block::Result(block),
+        "image" => Block::Part(read_media(MediaKind::Image, block, value)?),
+        "document" => Block::Part(read_media(MediaKind::Document, block, value)?),
+        _ => Block::Part(Part::Unknown(value.to_owned())),
     })
 }
 
 /// Reads an image or document; one whose source is of another kind stays as it is.
-fn read_media(kind: MediaKind, fields: &mut Fields<'_>, raw: &RawValue) -> Result<Part, Misread> {
-    let Some(mut source) = fields.object("source")? else {
-        return Err(Misread { path: fields.path("source"), expected: "must be an object" });
+fn read_media(kind: MediaKind, mut block: Object<'_>, value: &RawValue) -> Read<Part> {
+    let mut source = block.need_object("source")?;
+    let mut need = |name| source.need_string(name).map_err(|wrong: Mismatch| wrong.within("source"));
+    let source = match need("type")?.as_str() {
+        "base64" => MediaSource::Base64 { media_type: need("media_type")?, data: need("data")? },
+        "url" => MediaSource::Url(need("url")?),
+        "file" => MediaSource::FileId(need("file_id")?),
+        _ => return Ok(Part::Unknown(value.to_owned())),
     };
-    let source = match source.need::<String>("type")?.as_str() {
-        "base64" => {
-            MediaSource::Base64 { media_type: source.need("media_type")?, data: source.need("data")? }
-        }
-        "url" => MediaSource::Url(source.need("url")?),
-        "file" => MediaSource::FileId(source.need("file_id")?),
-        _ => return Ok(Part::Unknown(raw.to_owned())),
-    };
-    let name = if kind == MediaKind::Document { fields.take("title")? } else { None };
-    Ok(Part::Media(Media { kind, source, name, detail: None, extras: fields.rest() }))
+    let name = if kind == MediaKind::Document { block.string("title")? } else { None };
+    Ok(Part::Media(Media { kind, source, name, detail: None, extras: block.rest_without_nulls() }))
 }
 
 /// A block of plain text; `None` for an empty one, which the API refuses and with which nothing is lost.
-pub(super) fn text(text: &str) -> Option<Object> {
-    let mut block = Object::default();
+pub(super) fn text(text: &str) -> Option<Draft> {
+    let mut block = Draft::default();
     block.set("type", "text");
     block.set("text", text);
     (!text.is_empty()).then_some(block)
 }
 
 /// Writes a part that stands at `path`; `None` when Anthropic's API has nothing like it.
-pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Object> {
-    let mut block = Object::default();
+pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Draft> {
+    let mut block = Draft::default();
     match part {
         Part::Text { text, extras } => {
             block = self::text(text)?;
@@ -104,11 +104,11 @@ fn is_native(raw: &RawJson) -> bool {
         "container_upload",
         "tool_reference",
     ];
-    let kind = Fields::of(raw, String::new()).and_then(|mut fields| fields.need::<String>("type"));
+    let kind = Object::of(raw).and_then(|mut object| object.need_string("type"));
     kind.is_ok_and(|kind| KNOWN.contains(&kind.as_str()) || kind.ends_with("_tool_result"))
 }
 
-fn write_media(media: &Media, path: &str, losses: &mut Losses) -> Option<Object> {
+fn write_media(media: &Media, path: &str, losses: &mut Losses) -> Option<Draft> {
     let kind = match media.kind {
         MediaKind::Image => "image",
         MediaKind::Document => "document",
@@ -117,10 +117,9 @@ fn write_media(media: &Media, path: &str, losses: &mut Losses) -> Option<Object>
             return None;
         }
     };
-    if media.detail.is_some() {
-        losses.add(format!("{path}.detail"), "Anthropic's API has no detail of images");
-    }
-    let mut block = Object::default();
+    let detailed = media.detail.is_some();
+    losses.add_if(detailed, format!("{path}.detail"), "Anthropic's API has no detail of images");
+    let mut block = Draft::default();
     block.set("type", kind);
     block.set("source", write_source(&media.source));
     match (&media.name, media.kind) {
@@ -132,8 +131,8 @@ fn write_media(media: &Media, path: &str, losses: &mut Losses) -> Option<Object>
     Some(block)
 }
 
-fn write_source(source: &MediaSource) -> Object {
-    let mut written = Object::default();
+fn write_source(source: &MediaSource) -> Draft {
+    let mut written = Draft::default();
     let mut base64 = |media_type: &str, data: &str| {
         written.set("type", "base64");
         written.set("media_type", media_type);
@@ -141,10 +140,9 @@ fn write_source(source: &MediaSource) -> Object {
     };
     match source {
         MediaSource::Base64 { media_type, data } => base64(media_type, data),
-        MediaSource::Url(url) => match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"))
-        {
-            Some((media_type, data)) => base64(media_type, data),
-            None => {
+        MediaSource::Url(url) => match MediaSource::of_url(url.clone()) {
+            MediaSource::Base64 { media_type, data } => base64(&media_type, &data),
+            _ => {
                 written.set("type", "url");
                 written.set("url", url);
             }
@@ -158,8 +156,8 @@ fn write_source(source: &MediaSource) -> Object {
 }
 
 /// Writes a call of a tool. Arguments that are no JSON object are wrapped in one.
-pub(super) fn write_call(call: &ToolCall, path: &str, losses: &mut Losses) -> Object {
-    let mut block = Object::default();
+pub(super) fn write_call(call: &ToolCall, path: &str, losses: &mut Losses) -> Draft {
+    let mut block = Draft::default();
     block.set("type", "tool_use");
     block.set("id", valid_id(&call.id));
     block.set("name", &call.name);
@@ -168,7 +166,7 @@ pub(super) fn write_call(call: &ToolCall, path: &str, losses: &mut Losses) -> Ob
         input_of(&call.arguments).unwrap_or_else(|| {
             losses
                 .add(format!("{path}.function.arguments"), "no JSON object; sent inside one as `arguments`");
-            raw_of(serde_json::json!({ "arguments": call.arguments }))
+            to_raw(&serde_json::json!({ "arguments": call.arguments }))
         }),
     );
     add_native(&mut block, &call.extras, &["cache_control", "caller"], path, losses);
@@ -191,7 +189,7 @@ pub(super) fn valid_id(id: &str) -> String {
 
 /// Adds the extra fields that the API knows; the rest is recorded under `path`.
 pub(super) fn add_native(
-    block: &mut Object,
+    block: &mut Draft,
     extras: &[(String, RawJson)],
     native: &[&str],
     path: &str,
@@ -201,7 +199,7 @@ pub(super) fn add_native(
         if native.contains(&name.as_str()) {
             block.set_raw(name, value.clone());
         } else {
-            losses.add(format!("{path}.{name}"), "Anthropic's API has no such field");
+            losses.add(format!("{path}.{name}"), NO_SUCH_FIELD);
         }
     }
 }

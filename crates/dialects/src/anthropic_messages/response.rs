@@ -1,55 +1,50 @@
 //! Whole answers, read from the provider and written for a client.
 
 use super::blocks::{self, Block};
+use super::parameters::NO_SUCH_FIELD;
 use super::usage;
 use crate::canonical::{
     ChatResponse, Choice, Class, Content, Failure, FinishReason, Losses, Message, Part, Role, UpstreamError,
 };
-use crate::object::{Fields, Misread, Object};
+use crate::raw::{Draft, Mismatch, Object, Read};
 
 /// Top-level fields of an answer that are Anthropic's own.
 const NATIVE: [&str; 4] = ["stop_sequence", "stop_details", "container", "context_management"];
 
 /// Reads a provider's answer.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
-    let mut fields = Fields::of_body(body).map_err(Misread::blame_upstream)?;
-    let kind: Option<String> = fields.take("type").unwrap_or(None);
+    let mut object = Object::of_response(body)?;
+    let kind = object.string("type").unwrap_or(None);
     if kind.as_deref() == Some("error") {
         let error = UpstreamError::of_json(&serde_json::from_slice(body).unwrap_or_default());
         return Err(Failure::upstream(Class::UpstreamError, error));
     }
-    read(&mut fields).map_err(Misread::blame_upstream)
+    read(object).map_err(Mismatch::blame_upstream)
 }
 
-fn read(fields: &mut Fields<'_>) -> Result<ChatResponse, Misread> {
-    if !fields.has("content") {
-        return Err(Misread { path: "content".to_owned(), expected: "must be a list" });
-    }
+fn read(mut object: Object<'_>) -> Read<ChatResponse> {
     let mut message = Message::text(Role::Assistant, "");
     let mut parts = Vec::new();
-    for (mut block, raw) in fields.objects("content")? {
-        match blocks::read(&mut block, raw)? {
+    let blocks = object.each("content", |block| {
+        match blocks::read(block)? {
             Block::Part(part) => parts.push(part),
             Block::Call(call) => message.tool_calls.push(call),
-            Block::Result => parts.push(Part::Unknown(raw.to_owned())),
+            Block::Result(_) => parts.push(Part::Unknown(block.to_owned())),
         }
-    }
+        Ok(())
+    })?;
+    blocks.ok_or_else(|| Mismatch::missing("content", "a list"))?;
     message.content = content_of(parts, !message.tool_calls.is_empty());
-    let stop_reason: Option<String> = fields.take("stop_reason")?;
-    let counts = fields.raw("usage").map(|raw| usage::Counts::of(raw.get()));
-    fields.take::<String>("role")?;
+    let reason = object.string("stop_reason")?.as_deref().map(finish_reason);
+    let usage = object.take("usage").and_then(usage::read);
+    object.string("role")?;
     Ok(ChatResponse {
-        id: fields.take("id")?,
+        id: object.string("id")?,
         created: None,
-        model: fields.take("model")?,
-        choices: vec![Choice {
-            index: 0,
-            message,
-            finish_reason: stop_reason.as_deref().map(finish_reason),
-            logprobs: None,
-        }],
-        usage: counts.and_then(|counts| counts.usage()),
-        extras: fields.rest(),
+        model: object.string("model")?,
+        choices: vec![Choice::of(0, message, reason)],
+        usage,
+        extras: object.rest_without_nulls(),
     })
 }
 
@@ -92,12 +87,12 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         losses.add(format!("choices[{}]", choice.index), "Anthropic's API gives one answer");
     }
     let choice = response.choices.first();
-    if choice.is_some_and(|choice| choice.logprobs.is_some()) {
-        losses.add("choices[0].logprobs", "Anthropic's API has no log probabilities");
+    if let Some(choice) = choice {
+        lose_fields(choice, losses);
     }
     let calls = choice.is_some_and(|choice| !choice.message.tool_calls.is_empty());
     let reason = stop_reason(choice.and_then(|choice| choice.finish_reason.as_ref()), calls);
-    let mut body = Object::default();
+    let mut body = Draft::default();
     body.set("id", response.id.as_deref().unwrap_or(NO_ID));
     body.set("type", "message");
     body.set("role", "assistant");
@@ -110,7 +105,7 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         if NATIVE.contains(&name.as_str()) {
             body.set_raw(name, value.clone());
         } else {
-            losses.add(name.as_str(), "Anthropic's API has no such field");
+            losses.add(name.as_str(), NO_SUCH_FIELD);
         }
     }
     if reason == "end_turn" && response.extras.iter().any(|(name, _)| name == "stop_sequence") {
@@ -119,10 +114,21 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     body.into_body()
 }
 
+/// Records the fields of the choice that have no place in an answer.
+fn lose_fields(choice: &Choice, losses: &mut Losses) {
+    losses.add_if(
+        choice.logprobs.is_some(),
+        "choices[0].logprobs",
+        "Anthropic's API has no log probabilities",
+    );
+    losses.add_fields("choices[0]", &choice.extras, NO_SUCH_FIELD);
+    losses.add_fields("choices[0].message", &choice.message.extras, NO_SUCH_FIELD);
+}
+
 /// The id of an answer whose provider gave none; Anthropic's clients require one.
 pub(super) const NO_ID: &str = "msg_unknown";
 
-fn content(message: &Message, losses: &mut Losses) -> Vec<Object> {
+fn content(message: &Message, losses: &mut Losses) -> Vec<Draft> {
     let path = "choices[0].message";
     let mut written = Vec::new();
     match &message.content {
@@ -141,15 +147,12 @@ fn content(message: &Message, losses: &mut Losses) -> Vec<Object> {
     for (index, call) in message.tool_calls.iter().enumerate() {
         written.push(blocks::write_call(call, &format!("{path}.tool_calls[{index}]"), losses));
     }
-    for (name, _) in &message.extras {
-        losses.add(format!("{path}.{name}"), "Anthropic's API has no such field");
-    }
     written
 }
 
 /// Reasoning of a provider that signs none: for the eye of the person.
-fn unsigned_thinking(text: &str) -> Object {
-    let mut block = Object::default();
+fn unsigned_thinking(text: &str) -> Draft {
+    let mut block = Draft::default();
     block.set("type", "thinking");
     block.set("thinking", text);
     block.set("signature", "");
@@ -241,7 +244,7 @@ mod tests {
     fn what_clients_of_this_api_cannot_get_is_recorded() {
         let mut response = read(&answer(json!([{"type": "text", "text": "a"}]), "end_turn"));
         response.choices.push(response.choices[0].clone());
-        response.extras.push(("system_fingerprint".to_owned(), crate::object::raw_of("fp")));
+        response.extras.push(("system_fingerprint".to_owned(), crate::raw::to_raw("fp")));
         let mut losses = Losses::default();
         encode(&response, &mut losses);
         assert_eq!(losses.count(), 2);

@@ -2,7 +2,7 @@
 
 use super::blocks;
 use crate::canonical::{ChatRequest, Losses, RawJson, Tool, ToolChoice};
-use crate::object::{Fields, Misread, Object, raw_of};
+use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
 
 /// Fields of a tool that are Anthropic's own.
@@ -10,7 +10,7 @@ const NATIVE: [&str; 6] =
     ["cache_control", "defer_loading", "allowed_callers", "input_examples", "eager_input_streaming", "type"];
 
 /// Sets `tools` and `tool_choice`.
-pub(super) fn set(body: &mut Object, request: &ChatRequest, losses: &mut Losses) {
+pub(super) fn set(body: &mut Draft, request: &ChatRequest, losses: &mut Losses) {
     let mut tools = Vec::new();
     for (index, tool) in request.tools.iter().enumerate() {
         tools.extend(write(tool, &format!("tools[{index}]"), losses));
@@ -36,30 +36,30 @@ fn write(tool: &Tool, path: &str, losses: &mut Losses) -> Option<RawJson> {
             return None;
         }
     };
-    let mut written = Object::default();
+    let mut written = Draft::default();
     written.set("name", name);
     written.set_some("description", description.as_ref());
-    let schema = parameters.as_ref().map_or_else(Object::default, |schema| {
+    let schema = parameters.as_ref().map_or_else(Draft::default, |schema| {
         serde_json::from_str(schema.get()).unwrap_or_else(|_| {
             losses.add(format!("{path}.function.parameters"), "a tool's schema must be an object");
-            Object::default()
+            Draft::default()
         })
     });
     written.set("input_schema", with_type(schema));
     written.set_some("strict", *strict);
     blocks::add_native(&mut written, extras, &NATIVE, path, losses);
-    Some(raw_of(written))
+    Some(to_raw(&written))
 }
 
 /// A schema that says it describes an object, without which the API refuses it.
-fn with_type(schema: Object) -> Object {
+fn with_type(schema: Draft) -> Draft {
     if schema.has("type") {
         return schema;
     }
-    let mut typed = Object::default();
+    let mut typed = Draft::default();
     typed.set("type", "object");
     if schema.is_empty() {
-        typed.set("properties", Object::default());
+        typed.set("properties", Draft::default());
     }
     typed.extend(schema);
     typed
@@ -67,7 +67,7 @@ fn with_type(schema: Object) -> Object {
 
 /// Anthropic's server tools bear a date in their type, as in `web_search_20250305`.
 fn is_server_tool(raw: &RawJson) -> bool {
-    let kind = Fields::of(raw, String::new()).and_then(|mut fields| fields.need::<String>("type"));
+    let kind = Object::of(raw).and_then(|mut object| object.need_string("type"));
     let dated = |kind: &str| {
         let date = kind.rsplit_once('_').map_or("", |(_, date)| date);
         date.len() == 8 && date.bytes().all(|digit| digit.is_ascii_digit())
@@ -75,8 +75,8 @@ fn is_server_tool(raw: &RawJson) -> bool {
     kind.is_ok_and(|kind| kind == "mcp_toolset" || dated(&kind))
 }
 
-fn write_choice(request: &ChatRequest, losses: &mut Losses) -> Option<Object> {
-    let mut choice = Object::default();
+fn write_choice(request: &ChatRequest, losses: &mut Losses) -> Option<Draft> {
+    let mut choice = Draft::default();
     match &request.tool_choice {
         Some(ToolChoice::Auto) => choice.set("type", "auto"),
         Some(ToolChoice::None) => {
@@ -102,37 +102,33 @@ fn write_choice(request: &ChatRequest, losses: &mut Losses) -> Option<Object> {
     (!choice.is_empty()).then_some(choice)
 }
 
-/// Reads a client's tools.
-pub(super) fn read(fields: &mut Fields<'_>) -> Result<Vec<Tool>, Misread> {
-    let mut tools = Vec::new();
-    for (mut tool, raw) in fields.objects("tools")? {
-        let kind: Option<String> = tool.take("type")?;
-        tools.push(match kind.as_deref() {
-            None | Some("custom") => Tool::Function {
-                name: tool.need("name")?,
-                description: tool.take("description")?,
-                parameters: tool.raw("input_schema").map(RawValue::to_owned),
-                strict: tool.take("strict")?,
-                extras: tool.rest(),
-            },
-            Some(_) => Tool::Unknown(raw.to_owned()),
-        });
-    }
-    Ok(tools)
+/// Reads a client's tool.
+pub(super) fn read(value: &RawValue) -> Read<Tool> {
+    let mut tool = Object::of(value)?;
+    Ok(match tool.string("type")?.as_deref() {
+        None | Some("custom") => Tool::Function {
+            name: tool.need_string("name")?,
+            description: tool.string("description")?,
+            parameters: tool.take("input_schema").map(RawValue::to_owned),
+            strict: tool.boolean("strict")?,
+            extras: tool.rest_without_nulls(),
+        },
+        Some(_) => Tool::Unknown(value.to_owned()),
+    })
 }
 
-/// Reads a client's choice, and whether it allows several calls at once.
-pub(super) fn read_choice(fields: &mut Fields<'_>) -> Result<(Option<ToolChoice>, Option<bool>), Misread> {
-    let Some(raw) = fields.raw("tool_choice") else { return Ok((None, None)) };
-    let mut choice = Fields::of(raw, fields.path("tool_choice"))?;
-    let kind: String = choice.need("type")?;
-    let read = match kind.as_str() {
+/// Takes a client's choice, and whether it allows several calls at once.
+pub(super) fn read_choice(object: &mut Object<'_>) -> Read<(Option<ToolChoice>, Option<bool>)> {
+    let Some(raw) = object.take("tool_choice") else { return Ok((None, None)) };
+    let inside = |wrong: Mismatch| wrong.within("tool_choice");
+    let mut choice = Object::of(raw).map_err(inside)?;
+    let read = match choice.need_string("type").map_err(inside)?.as_str() {
         "auto" => ToolChoice::Auto,
         "none" => ToolChoice::None,
         "any" => ToolChoice::Required,
-        "tool" => ToolChoice::Function(choice.need("name")?),
+        "tool" => ToolChoice::Function(choice.need_string("name").map_err(inside)?),
         _ => ToolChoice::Unknown(raw.to_owned()),
     };
-    let alone: Option<bool> = choice.take("disable_parallel_tool_use")?;
+    let alone = choice.boolean("disable_parallel_tool_use").map_err(inside)?;
     Ok((Some(read), alone.map(|alone| !alone)))
 }

@@ -2,9 +2,10 @@
 
 use crate::canonical::Usage;
 use crate::framing::sse::{SseEvent, SseReader};
-use crate::object::Object;
-use crate::stream::UsageMeter;
+use crate::raw::Draft;
+use crate::stream::{UsageMeter, WholeMeter};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// Counts as Anthropic writes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -23,8 +24,8 @@ struct OutputDetails {
 
 impl Counts {
     /// Reads a `usage` object; counts of an unknown form count as absent.
-    pub(super) fn of(raw: &str) -> Self {
-        serde_json::from_str(raw).unwrap_or_default()
+    pub(super) fn of(value: &RawValue) -> Self {
+        serde_json::from_str(value.get()).unwrap_or_default()
     }
 
     /// Takes over every count that `later` has: the last one that is not null holds.
@@ -55,11 +56,16 @@ impl Counts {
     }
 }
 
+/// Reads a `usage` object; `None` when it holds no count.
+pub(super) fn read(value: &RawValue) -> Option<Usage> {
+    Counts::of(value).usage()
+}
+
 /// Writes usage for a client; what is not known is zero, for clients require the counts.
-pub(super) fn write(usage: &Usage) -> Object {
+pub(super) fn write(usage: &Usage) -> Draft {
     let cached = [usage.cache_read_tokens, usage.cache_write_tokens];
     let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
-    let mut written = Object::default();
+    let mut written = Draft::default();
     written.set("input_tokens", usage.prompt_tokens.unwrap_or(0).saturating_sub(cached));
     written.set_some("cache_creation_input_tokens", usage.cache_write_tokens);
     written.set_some("cache_read_input_tokens", usage.cache_read_tokens);
@@ -70,18 +76,14 @@ pub(super) fn write(usage: &Usage) -> Object {
     written
 }
 
-/// The usage of a whole answer.
-pub(super) fn of_body(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Answer {
-        usage: Option<Counts>,
-    }
-    serde_json::from_slice::<Answer>(body).ok()?.usage?.usage()
+/// A meter of a stream, or of a whole answer.
+pub(super) fn meter(streamed: bool) -> Box<dyn UsageMeter> {
+    if streamed { Box::new(StreamMeter::default()) } else { WholeMeter::boxed(&[("usage", read)]) }
 }
 
 /// Reads usage from a stream that passes. Only the two events that carry counts are parsed.
 #[derive(Default)]
-pub(super) struct StreamMeter {
+struct StreamMeter {
     reader: SseReader,
     seen: Seen,
 }
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn cached_input_counts_as_prompt() {
-        let usage = of_body(
+        let mut whole = meter(false);
+        whole.feed(
             br#"{"content":[],"usage":{"input_tokens":5,"cache_creation_input_tokens":20,
                 "cache_read_input_tokens":300,"output_tokens":7,"output_tokens_details":{"thinking_tokens":2}}}"#,
         );
@@ -149,9 +152,8 @@ mod tests {
             cache_write_tokens: Some(20),
             reasoning_tokens: Some(2),
         };
-        assert_eq!(usage, Some(wanted));
-        let written = serde_json::to_string(&write(&wanted)).expect("JSON");
-        assert_eq!(Counts::of(&written).usage(), Some(wanted));
+        assert_eq!(whole.usage(), Some(wanted));
+        assert_eq!(read(&crate::raw::to_raw(&write(&wanted))), Some(wanted));
     }
 
     #[test]
@@ -162,7 +164,7 @@ mod tests {
             event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":8}}\n\n\
             event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
         for size in [1, 7, stream.len()] {
-            let mut meter = StreamMeter::default();
+            let mut meter = meter(true);
             for chunk in stream.chunks(size) {
                 assert!(!meter.finished());
                 meter.feed(chunk);

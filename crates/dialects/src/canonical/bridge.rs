@@ -1,8 +1,8 @@
 //! A prompt as a message, and the answer back: text completion on a model that only chats.
 
 use super::{
-    ChatRequest, ChatResponse, CompletionChoice, CompletionRequest, CompletionResponse, Content, Failure, Losses,
-    Message, Prompt, Role,
+    ChatRequest, ChatResponse, Choice, CompletionChoice, CompletionRequest, CompletionResponse, Content,
+    Failure, Losses, Message, Part, Prompt, Role,
 };
 
 /// The chat that asks what a completion asked: one user message with the prompt.
@@ -35,26 +35,44 @@ pub fn as_chat(request: CompletionRequest, losses: &mut Losses) -> Result<ChatRe
 
 /// The completion that a chat's answer amounts to: each choice's text.
 pub fn as_completion(response: ChatResponse, losses: &mut Losses) -> CompletionResponse {
-    let choices = response.choices.into_iter().map(|choice| {
-        let at = format!("choices[{}].message", choice.index);
-        if !choice.message.tool_calls.is_empty() {
-            losses.add(format!("{at}.tool_calls"), "a completion has no tool calls");
-        }
-        if choice.message.refusal.is_some() && !matches!(choice.message.content, Content::None) {
-            losses.add(format!("{at}.refusal"), "a completion has one text");
-        }
-        let text = match choice.message.content {
-            Content::None => choice.message.refusal.unwrap_or_default(),
+    let choice = |choice: Choice| {
+        lose_more_than_text(&choice, losses);
+        let Choice { index, message, finish_reason, extras, .. } = choice;
+        let text = match message.content {
+            Content::None => message.refusal.unwrap_or_default(),
             content => content.joined_text(),
         };
-        CompletionChoice { index: choice.index, text, finish_reason: choice.finish_reason, logprobs: None }
-    });
+        CompletionChoice { extras, ..CompletionChoice::of(index, text, finish_reason) }
+    };
     CompletionResponse {
-        choices: choices.collect(),
+        choices: response.choices.into_iter().map(choice).collect(),
         id: response.id,
         created: response.created,
         model: response.model,
         usage: response.usage,
         extras: response.extras,
     }
+}
+
+/// Records what a chat's choice says beside its text.
+fn lose_more_than_text(choice: &Choice, losses: &mut Losses) {
+    const ONE_TEXT: &str = "a completion has one text";
+    let message = &choice.message;
+    let at = format!("choices[{}]", choice.index);
+    losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), "those of a chat have another form");
+    let at = format!("{at}.message");
+    losses.add_if(
+        !message.tool_calls.is_empty(),
+        format!("{at}.tool_calls"),
+        "a completion has no tool calls",
+    );
+    let refused = message.refusal.is_some() && !matches!(message.content, Content::None);
+    losses.add_if(refused, format!("{at}.refusal"), ONE_TEXT);
+    if let Content::Parts(parts) = &message.content {
+        for (place, part) in parts.iter().enumerate() {
+            let text = matches!(part, Part::Text { .. });
+            losses.add_if(!text, format!("{at}.content[{place}]"), ONE_TEXT);
+        }
+    }
+    losses.add_fields(&at, &message.extras, ONE_TEXT);
 }

@@ -1,6 +1,7 @@
 //! Requests and answers for embeddings.
 
-use super::{Class, Extras, Failure, RawJson, Usage};
+use super::{Class, Extras, Failure, Losses, RawJson, Usage};
+use crate::raw::to_raw;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -41,6 +42,21 @@ pub enum Encoding {
     Base64,
 }
 
+impl Encoding {
+    /// OpenAI's word for it, which MLflow uses too.
+    pub fn openai_word(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Base64 => "base64",
+        }
+    }
+
+    /// The encoding behind OpenAI's word.
+    pub fn of_openai_word(word: &str) -> Option<Self> {
+        [Self::Float, Self::Base64].into_iter().find(|encoding| encoding.openai_word() == word)
+    }
+}
+
 /// An answer of embeddings.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddingResponse {
@@ -79,6 +95,18 @@ impl EmbeddingResponse {
             *vector = recoded.ok_or_else(|| unreadable(place))?;
         }
         Ok(())
+    }
+
+    /// The vectors as JSON lists of numbers, for APIs that have no other form. One that is not base64 of 32-bit floats
+    /// is lost, and empty.
+    pub fn rows(&self, losses: &mut Losses) -> Vec<RawJson> {
+        let row = |(place, vector): (usize, &Vector)| {
+            vector.numbers().unwrap_or_else(|| {
+                losses.add(format!("data[{place}].embedding"), "it is not base64 of 32-bit floats");
+                to_raw(&[0.0; 0])
+            })
+        };
+        self.vectors.iter().enumerate().map(row).collect()
     }
 }
 

@@ -259,6 +259,20 @@ impl UpstreamError {
         }
     }
 
+    /// An error of which there is only a message, inside a stream.
+    pub fn of_message(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// Reads an error that a stream reports in a frame of JSON. The message is never empty.
+    pub fn of_frame(frame: &[u8]) -> Self {
+        let mut error = Self::of_json(&serde_json::from_slice(frame).unwrap_or_default());
+        if error.message.is_empty() {
+            "the provider's stream reports an error without a message".clone_into(&mut error.message);
+        }
+        error
+    }
+
     /// Reads an error's JSON, as it stands in an answer or inside a stream. The message is empty where there is none.
     pub fn of_json(body: &Value) -> Self {
         // Google's APIs wrap the object in a list where they stream.

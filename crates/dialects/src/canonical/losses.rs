@@ -1,5 +1,6 @@
 //! What a translation could not carry.
 
+use super::RawJson;
 use std::fmt;
 
 /// One thing that a dialect could not say.
@@ -33,6 +34,23 @@ impl Losses {
         self.count += 1;
         if self.listed.len() < Self::MOST {
             self.listed.push(Loss { path: path.into(), reason });
+        }
+    }
+
+    /// Records a loss if there is one.
+    pub fn add_if(&mut self, lost: bool, path: impl Into<String>, reason: &'static str) {
+        if lost {
+            self.add(path, reason);
+        }
+    }
+
+    /// Records the loss of each of these fields of the object at `path`, which is empty for the body itself.
+    pub fn add_fields(&mut self, path: &str, fields: &[(String, RawJson)], reason: &'static str) {
+        for (name, _) in fields {
+            match path {
+                "" => self.add(name, reason),
+                path => self.add(format!("{path}.{name}"), reason),
+            }
         }
     }
 

@@ -181,6 +181,18 @@ pub enum MediaSource {
     FileId(String),
 }
 
+impl MediaSource {
+    /// What a URL stands for: a `data:` URL holds the bytes (RFC 2397), any other is a place.
+    pub fn of_url(url: String) -> Self {
+        match url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
+            Some((media_type, data)) => {
+                Self::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
+            }
+            None => Self::Url(url),
+        }
+    }
+}
+
 /// A call of a tool that the model made.
 #[derive(Debug, Clone)]
 pub struct ToolCall {

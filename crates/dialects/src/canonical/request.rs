@@ -109,6 +109,11 @@ pub enum Scale {
 }
 
 impl Temperature {
+    /// A temperature that the client wrote as the provider's own number.
+    pub fn given(value: f64) -> Self {
+        Self { value, scale: Scale::Absolute, given: true }
+    }
+
     /// The number to send to a provider whose highest temperature is `max`.
     pub fn for_max(&self, max: Option<f64>) -> f64 {
         match (self.scale, max) {

@@ -30,6 +30,15 @@ pub struct Choice {
     pub finish_reason: Option<FinishReason>,
     /// Log probabilities, as they came.
     pub logprobs: Option<RawJson>,
+    /// Fields of the choice that this model does not name, such as `content_filter_results`.
+    pub extras: Vec<(String, RawJson)>,
+}
+
+impl Choice {
+    /// A choice of which no more is known.
+    pub fn of(index: u32, message: Message, finish_reason: Option<FinishReason>) -> Self {
+        Self { index, message, finish_reason, logprobs: None, extras: Vec::new() }
+    }
 }
 
 /// An answer of text completion.
@@ -60,6 +69,15 @@ pub struct CompletionChoice {
     pub finish_reason: Option<FinishReason>,
     /// Log probabilities, as they came.
     pub logprobs: Option<RawJson>,
+    /// Fields of the choice that this model does not name.
+    pub extras: Vec<(String, RawJson)>,
+}
+
+impl CompletionChoice {
+    /// A choice of which no more is known.
+    pub fn of(index: u32, text: impl Into<String>, finish_reason: Option<FinishReason>) -> Self {
+        Self { index, text: text.into(), finish_reason, logprobs: None, extras: Vec::new() }
+    }
 }
 
 /// Why a model stopped.

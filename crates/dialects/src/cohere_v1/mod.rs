@@ -1,19 +1,20 @@
 //! Cohere's first API: `/v1/generate`, `/v1/embed` and `/v1/chat`.
 
-mod chat;
-mod embed;
-mod generate;
-mod shared;
+mod request;
+mod response;
 mod stream;
+mod usage;
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
-    Failure, Losses, UpstreamError,
+    Failure, Losses,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
-use crate::object::{Misread, bytes_of};
+use crate::raw::to_bytes;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
-use crate::whole_meter::WholeMeter;
+
+/// Why a field of another API is lost.
+const NO_SUCH_FIELD: &str = "Cohere's first API has no such field";
 
 /// Cohere's first API.
 pub(crate) struct CohereV1;
@@ -39,19 +40,15 @@ impl Dialect for CohereV1 {
         "num_generations"
     }
 
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
-        UpstreamError::read(status, content_type, body)
-    }
-
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
         let body = serde_json::json!({ "message": failure.message });
-        ErrorReply { status: failure.class.status(), body: bytes_of(&body) }
+        ErrorReply { status: failure.class.status(), body: to_bytes(&body) }
     }
 }
 
 impl ChatCodec for CohereV1 {
     fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Failure> {
-        chat::decode_request(body).map_err(Misread::blame_caller)
+        request::decode_chat(body)
     }
 
     fn encode_request(
@@ -60,15 +57,15 @@ impl ChatCodec for CohereV1 {
         model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        chat::encode_request(request, model, losses)
+        request::encode_chat(request, model, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
-        chat::decode_response(body).map_err(Misread::blame_upstream)
+        response::decode_chat(body)
     }
 
     fn encode_response(&self, response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
-        chat::encode_response(response, losses)
+        response::encode_chat(response, losses)
     }
 
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
@@ -80,13 +77,13 @@ impl ChatCodec for CohereV1 {
     }
 
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter> {
-        if streamed { Box::new(stream::Meter::default()) } else { WholeMeter::boxed(shared::usage_of_body) }
+        usage::meter(streamed)
     }
 }
 
 impl CompletionCodec for CohereV1 {
     fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure> {
-        generate::decode_request(body).map_err(Misread::blame_caller)
+        request::decode_generate(body)
     }
 
     fn encode_request(
@@ -95,15 +92,15 @@ impl CompletionCodec for CohereV1 {
         model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        generate::encode_request(request, model, losses)
+        request::encode_generate(request, model, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<CompletionResponse, Failure> {
-        generate::decode_response(body).map_err(Misread::blame_upstream)
+        response::decode_generate(body)
     }
 
     fn encode_response(&self, response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
-        generate::encode_response(response, losses)
+        response::encode_generate(response, losses)
     }
 
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
@@ -115,13 +112,13 @@ impl CompletionCodec for CohereV1 {
     }
 
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter> {
-        if streamed { Box::new(stream::Meter::default()) } else { WholeMeter::boxed(shared::usage_of_body) }
+        usage::meter(streamed)
     }
 }
 
 impl EmbeddingCodec for CohereV1 {
     fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
-        embed::decode_request(body).map_err(Misread::blame_caller)
+        request::decode_embed(body)
     }
 
     fn encode_request(
@@ -130,18 +127,18 @@ impl EmbeddingCodec for CohereV1 {
         model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        embed::encode_request(request, model, losses)
+        request::encode_embed(request, model, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {
-        embed::decode_response(body).map_err(Misread::blame_upstream)
+        response::decode_embed(body)
     }
 
     fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
-        embed::encode_response(response, losses)
+        response::encode_embed(response, losses)
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(shared::usage_of_body)
+        usage::meter(false)
     }
 }

@@ -9,12 +9,9 @@ pub(crate) fn of_chat(response: &ChatResponse, losses: &mut Losses) {
     of_fields(&response.extras, losses);
     for choice in &response.choices {
         let at = format!("choices[{}]", choice.index);
-        if choice.logprobs.is_some() {
-            losses.add(format!("{at}.logprobs"), NO_PLACE);
-        }
-        for (name, _) in &choice.message.extras {
-            losses.add(format!("{at}.message.{name}"), NO_PLACE);
-        }
+        losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), NO_PLACE);
+        losses.add_fields(&at, &choice.extras, NO_PLACE);
+        losses.add_fields(&format!("{at}.message"), &choice.message.extras, NO_PLACE);
         if let Content::Parts(parts) = &choice.message.content {
             for (index, part) in parts.iter().enumerate() {
                 if !matches!(part, Part::Text { .. }) {
@@ -28,16 +25,16 @@ pub(crate) fn of_chat(response: &ChatResponse, losses: &mut Losses) {
 /// Records what neither contract can say of a completion's answer.
 pub(crate) fn of_completion(response: &CompletionResponse, losses: &mut Losses) {
     of_fields(&response.extras, losses);
-    for choice in response.choices.iter().filter(|choice| choice.logprobs.is_some()) {
-        losses.add(format!("choices[{}].logprobs", choice.index), NO_PLACE);
+    for choice in &response.choices {
+        let at = format!("choices[{}]", choice.index);
+        losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), NO_PLACE);
+        losses.add_fields(&at, &choice.extras, NO_PLACE);
     }
 }
 
 /// Records an answer's own fields, such as `system_fingerprint`.
 pub(crate) fn of_fields(fields: &[(String, RawJson)], losses: &mut Losses) {
-    for (name, _) in fields {
-        losses.add(name.as_str(), NO_PLACE);
-    }
+    losses.add_fields("", fields, NO_PLACE);
 }
 
 /// Records the details of usage beyond MLflow's three counts.
@@ -48,8 +45,6 @@ pub(crate) fn of_usage(usage: Option<Usage>, losses: &mut Losses) {
         (usage.cache_write_tokens, "usage.cache_creation_input_tokens"),
         (usage.reasoning_tokens, "usage.completion_tokens_details.reasoning_tokens"),
     ] {
-        if count.is_some_and(|count| count > 0) {
-            losses.add(path, NO_PLACE);
-        }
+        losses.add_if(count.is_some_and(|count| count > 0), path, NO_PLACE);
     }
 }

@@ -8,7 +8,6 @@ pub(crate) mod json;
 pub(crate) mod losses;
 pub(crate) mod report;
 pub(crate) mod request;
-pub(crate) mod reverse;
 
 mod rules;
 mod text;

@@ -5,24 +5,23 @@
 
 mod request;
 mod response;
-mod reverse;
 mod schema;
 mod stream;
 
-#[cfg(test)]
-mod stream_tests;
 #[cfg(test)]
 mod tests;
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
-    Failure, Losses, UpstreamError,
+    Failure, Losses,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
 use crate::mlflow_contract::body;
 use crate::mlflow_contract::error::{self, Contract};
+use crate::openai_chat::{self, usage};
 use crate::raw::Peek;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::{openai_completions, openai_embeddings};
 
 /// The dialect of MLflow's `endpoints:`.
 pub(crate) struct MlflowEndpoints;
@@ -48,10 +47,6 @@ impl Dialect for MlflowEndpoints {
         Some(self)
     }
 
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
-        UpstreamError::read(status, content_type, body)
-    }
-
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
         error::reply(failure, Contract::Endpoints)
     }
@@ -59,7 +54,7 @@ impl Dialect for MlflowEndpoints {
 
 impl ChatCodec for MlflowEndpoints {
     fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Failure> {
-        request::chat(body)
+        request::decode_chat(body)
     }
 
     fn encode_request(
@@ -68,19 +63,19 @@ impl ChatCodec for MlflowEndpoints {
         model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_chat(request, model, losses)
+        Ok(request::encode_chat(request, model, losses))
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
-        reverse::decode_chat(body)
+        openai_chat::response::decode(body)
     }
 
     fn encode_response(&self, response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
-        response::chat(response, losses)
+        response::encode_chat(response, losses)
     }
 
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        reverse::decoder()
+        Some(stream::decoder())
     }
 
     fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
@@ -88,34 +83,34 @@ impl ChatCodec for MlflowEndpoints {
     }
 
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter> {
-        reverse::meter(streamed)
+        usage::meter(streamed)
     }
 }
 
 impl CompletionCodec for MlflowEndpoints {
     fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure> {
-        request::completion(body)
+        request::decode_completion(body)
     }
 
     fn encode_request(
         &self,
         request: &CompletionRequest,
-        model: &ModelTraits,
+        _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_completion(request, model, losses)
+        request::encode_completion(request, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<CompletionResponse, Failure> {
-        reverse::decode_completion(body)
+        openai_completions::response::decode(body)
     }
 
     fn encode_response(&self, response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
-        response::completion(response, losses)
+        response::encode_completion(response, losses)
     }
 
     fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        reverse::decoder()
+        Some(stream::decoder())
     }
 
     fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
@@ -123,33 +118,33 @@ impl CompletionCodec for MlflowEndpoints {
     }
 
     fn meter(&self, streamed: bool) -> Box<dyn UsageMeter> {
-        reverse::meter(streamed)
+        usage::meter(streamed)
     }
 }
 
 impl EmbeddingCodec for MlflowEndpoints {
     fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
-        request::embedding(body)
+        request::decode_embedding(body)
     }
 
     fn encode_request(
         &self,
         request: &EmbeddingRequest,
-        model: &ModelTraits,
+        _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_embedding(request, model, losses)
+        Ok(request::encode_embedding(request, losses))
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {
-        reverse::decode_embedding(body)
+        openai_embeddings::response::decode(body)
     }
 
     fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
-        response::embedding(response, losses)
+        response::encode_embedding(response, losses)
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {
-        reverse::meter(false)
+        usage::meter(false)
     }
 }

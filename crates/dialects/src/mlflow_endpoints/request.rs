@@ -1,16 +1,19 @@
-//! Clients' requests.
+//! Requests: read from clients, and written where lockgate is the client of another MLflow gateway.
 
 use super::schema;
 use crate::canonical::{
-    ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Encoding, Extras, Failure, Prompt,
-    RawJson, Sampling,
+    ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Encoding, Extras, Failure, Losses,
+    Prompt, RawJson, Sampling, Scale, Temperature,
 };
+use crate::dialect::ModelTraits;
 use crate::mlflow_contract::json::{Json, Object};
 use crate::mlflow_contract::report::Report;
-use crate::mlflow_contract::request::{Limits, model, raw_schema, rest, sampling};
+use crate::mlflow_contract::request::{
+    Limits, model, raw_schema, rest, sampling, scaled, set_extras, set_sampling,
+};
 use crate::mlflow_contract::{body, step};
-use crate::openai_chat::{request, sampling as openai_sampling};
-use crate::raw::{Mismatch, Object as Fields, to_raw};
+use crate::openai_chat;
+use crate::raw::{self, Draft, Mismatch, Object as Fields, to_raw};
 use serde_json::value::RawValue;
 
 const LIMITS: Limits = Limits { temperature: 2.0, count_name: "n", count: None };
@@ -18,7 +21,8 @@ const LIMITS: Limits = Limits { temperature: 2.0, count_name: "n", count: None }
 /// Fields that are read here; all others are OpenAI's, or the provider's own.
 const READ_HERE: [&str; 8] = ["temperature", "n", "stop", "max_tokens", "stream", "model", "prompt", "tools"];
 
-pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
+/// Reads a chat.
+pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -31,13 +35,15 @@ pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     let mut fields = common.openai_fields(&object, &["prompt"], &mut report);
     fields.extend(tools.map(|tools| ("tools".to_owned(), tools)));
     report.finish()?;
-    let (mut request, strange) = tolerant(fields, "messages", |object| request::from_object(object, true))?;
+    let (mut request, strange) =
+        tolerant(fields, "messages", |object| openai_chat::request::from_object(object, true))?;
     request.extras.fields.extend(strange);
     common.apply(&mut request.sampling);
     Ok(ChatRequest { model: common.model, stream: common.stream, ..request })
 }
 
-pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
+/// Reads a completion.
+pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -49,8 +55,8 @@ pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     let (mut request, strange) = tolerant(fields, "", |mut object| {
         let read = || {
             Ok(CompletionRequest {
-                sampling: openai_sampling::read(&mut object)?,
-                stream_usage: request::read_stream_usage(&mut object)?,
+                sampling: openai_chat::sampling::read(&mut object)?,
+                stream_usage: openai_chat::request::read_stream_usage(&mut object)?,
                 user: object.string("user")?,
                 extras: Extras { fields: object.rest(), for_provider: true },
                 ..CompletionRequest::default()
@@ -63,7 +69,8 @@ pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     Ok(CompletionRequest { model: common.model, prompt, stream: common.stream, ..request })
 }
 
-pub(super) fn embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
+/// Reads a request for embeddings.
+pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -73,11 +80,8 @@ pub(super) fn embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
     report.finish()?;
     let (mut request, strange) = tolerant(fields, "", |mut object| {
         let mut read = || {
-            let encoding = match object.get("encoding_format").map(RawValue::get) {
-                Some("\"float\"") => Some(Encoding::Float),
-                Some("\"base64\"") => Some(Encoding::Base64),
-                _ => None,
-            };
+            let word = object.get("encoding_format").and_then(|word| raw::text(word).ok());
+            let encoding = word.and_then(|word| Encoding::of_openai_word(&word));
             if encoding.is_some() {
                 object.take("encoding_format");
             }
@@ -186,4 +190,52 @@ fn input(report: &mut Report, value: &Json<'_>) -> Option<EmbeddingInput> {
 /// Whole numbers in plain digits as a JSON list.
 fn tokens_json(tokens: &[String]) -> RawJson {
     RawValue::from_string(format!("[{}]", tokens.join(","))).expect("plain digits are JSON")
+}
+
+/// Writes a chat for another MLflow gateway.
+pub(super) fn encode_chat(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
+    let mut request = request.clone();
+    request.sampling.temperature = request.sampling.temperature.map(|temperature| Temperature {
+        value: scaled(&temperature, 2.0),
+        scale: Scale::Absolute,
+        given: true,
+    });
+    if let Some(max) = &mut request.sampling.max_tokens {
+        max.completion = false;
+    }
+    // The endpoint names the model, and refuses a body that does.
+    let model = ModelTraits { model_in_url: true, temperature_max: None, reasoning: false, ..model.clone() };
+    openai_chat::request::encode(&request, &model, losses)
+}
+
+/// Writes a completion for another MLflow gateway.
+pub(super) fn encode_completion(
+    request: &CompletionRequest,
+    losses: &mut Losses,
+) -> Result<Vec<u8>, Failure> {
+    let Prompt::Text(prompt) = &request.prompt else {
+        return Err(Failure::invalid("prompt", "an endpoint of MLflow takes one prompt as a string"));
+    };
+    let mut body = Draft::default();
+    set_sampling(&mut body, &request.sampling, 2.0, "n", losses);
+    body.set("prompt", prompt);
+    body.set_some("stream", request.stream);
+    body.set_some("user", request.user.as_ref());
+    set_extras(&mut body, &request.extras, losses);
+    Ok(body.into_body())
+}
+
+/// Writes a request for embeddings for another MLflow gateway.
+pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Vec<u8> {
+    let mut body = Draft::default();
+    match &request.input {
+        EmbeddingInput::Text(text) => body.set("input", text),
+        EmbeddingInput::Texts(texts) => body.set("input", texts),
+        EmbeddingInput::Tokens(tokens) => body.set_raw("input", tokens.clone()),
+    }
+    body.set_some("dimensions", request.dimensions);
+    body.set_some("user", request.user.as_ref());
+    body.set_some("encoding_format", request.encoding.map(Encoding::openai_word));
+    set_extras(&mut body, &request.extras, losses);
+    body.into_body()
 }

@@ -1,11 +1,11 @@
-//! Whole answers for clients.
+//! Whole answers, written for clients.
 
 use crate::canonical::{
     ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, RawJson,
     ToolCall, Usage, Vector,
 };
 use crate::mlflow_contract::losses;
-use crate::object::bytes_of;
+use crate::raw::to_bytes;
 use serde::Serialize;
 
 /// An answer; each key is always there.
@@ -99,10 +99,11 @@ struct EmbeddingCounts {
     total_tokens: Option<u64>,
 }
 
-pub(super) fn chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes a chat's answer.
+pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_chat(response, losses);
     losses::of_usage(response.usage, losses);
-    bytes_of(&Answer {
+    to_bytes(&Answer {
         id: response.id.as_deref(),
         object: "chat.completion",
         created: response.created.unwrap_or_default(),
@@ -134,7 +135,8 @@ fn choice(choice: &Choice) -> ChatChoice<'_> {
     }
 }
 
-pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes a completion's answer.
+pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_completion(response, losses);
     losses::of_usage(response.usage, losses);
     let choices = response.choices.iter().map(|choice| TextChoice {
@@ -142,7 +144,7 @@ pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> 
         text: &choice.text,
         finish_reason: word(choice.finish_reason.as_ref()),
     });
-    bytes_of(&Answer {
+    to_bytes(&Answer {
         id: response.id.as_deref(),
         object: "text_completion",
         created: response.created.unwrap_or_default(),
@@ -152,7 +154,8 @@ pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> 
     })
 }
 
-pub(super) fn embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes an answer of embeddings.
+pub(super) fn encode_embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_fields(&response.extras, losses);
     let usage = response.usage.unwrap_or_default();
     let data = response.vectors.iter().enumerate().map(|(index, vector)| Embedding {
@@ -163,7 +166,7 @@ pub(super) fn embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Ve
         },
         index,
     });
-    bytes_of(&Embeddings {
+    to_bytes(&Embeddings {
         object: "list",
         data: data.collect(),
         model: response.model.as_deref(),

@@ -207,11 +207,9 @@ fn call(id: &str, arguments: &str) -> ToolCall {
 fn an_answer_has_all_keys_of_the_contract_and_no_other() {
     let raw = serde_json::value::to_raw_value("fp").expect("a string");
     let text = |text: &str| Part::Text { text: text.to_owned(), extras: Vec::new() };
-    let choice = |index, content, tool_calls| Choice {
-        index,
-        message: Message { content, tool_calls, ..Message::text(Role::Assistant, "") },
-        finish_reason: Some(FinishReason::ToolCalls),
-        logprobs: None,
+    let choice = |index, content, tool_calls| {
+        let message = Message { content, tool_calls, ..Message::text(Role::Assistant, "") };
+        Choice::of(index, message, Some(FinishReason::ToolCalls))
     };
     let response = ChatResponse {
         id: None,
@@ -239,7 +237,7 @@ fn an_answer_has_all_keys_of_the_contract_and_no_other() {
 #[test]
 fn completions_and_embeddings_have_all_keys_too() {
     let mut losses = Losses::default();
-    let choice = CompletionChoice { index: 0, text: "t".to_owned(), finish_reason: None, logprobs: None };
+    let choice = CompletionChoice::of(0, "t", None);
     let response = CompletionResponse { choices: vec![choice], ..CompletionResponse::default() };
     let wanted = json!({"id": null, "object": "text_completion", "created": 0, "model": null,
         "choices": [{"index": 0, "text": "t", "finish_reason": null}],

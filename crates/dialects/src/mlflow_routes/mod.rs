@@ -5,21 +5,19 @@
 
 mod request;
 mod response;
-mod reverse;
 
 #[cfg(test)]
 mod tests;
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
-    Failure, Losses, UpstreamError,
+    Failure, Losses,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
 use crate::mlflow_contract::body;
 use crate::mlflow_contract::error::{self, Contract};
 use crate::raw::Peek;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
-use crate::whole_meter::WholeMeter;
+use crate::stream::{UsageMeter, WholeMeter};
 
 /// The dialect of MLflow's `routes:`.
 pub(crate) struct MlflowRoutes;
@@ -49,10 +47,6 @@ impl Dialect for MlflowRoutes {
         "candidate_count"
     }
 
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
-        UpstreamError::read(status, content_type, body)
-    }
-
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
         error::reply(failure, Contract::Classic)
     }
@@ -60,97 +54,85 @@ impl Dialect for MlflowRoutes {
 
 impl ChatCodec for MlflowRoutes {
     fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Failure> {
-        request::chat(body)
+        request::decode_chat(body)
     }
 
     fn encode_request(
         &self,
         request: &ChatRequest,
-        model: &ModelTraits,
+        _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_chat(request, model, losses)
+        Ok(request::encode_chat(request, losses))
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<ChatResponse, Failure> {
-        reverse::decode_chat(body)
+        response::decode_chat(body)
     }
 
     fn encode_response(&self, response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
-        response::chat(response, losses)
-    }
-
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        None
-    }
-
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
-        None
+        response::encode_chat(response, losses)
     }
 
     fn meter(&self, _streamed: bool) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(reverse::usage)
+        meter()
     }
 }
 
 impl CompletionCodec for MlflowRoutes {
     fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure> {
-        request::completion(body)
+        request::decode_completion(body)
     }
 
     fn encode_request(
         &self,
         request: &CompletionRequest,
-        model: &ModelTraits,
+        _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_completion(request, model, losses)
+        request::encode_completion(request, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<CompletionResponse, Failure> {
-        reverse::decode_completion(body)
+        response::decode_completion(body)
     }
 
     fn encode_response(&self, response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
-        response::completion(response, losses)
-    }
-
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        None
-    }
-
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
-        None
+        response::encode_completion(response, losses)
     }
 
     fn meter(&self, _streamed: bool) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(reverse::usage)
+        meter()
     }
 }
 
 impl EmbeddingCodec for MlflowRoutes {
     fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
-        request::embedding(body)
+        request::decode_embedding(body)
     }
 
     fn encode_request(
         &self,
         request: &EmbeddingRequest,
-        model: &ModelTraits,
+        _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        reverse::encode_embedding(request, model, losses)
+        request::encode_embedding(request, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {
-        reverse::decode_embedding(body)
+        response::decode_embedding(body)
     }
 
     fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
-        response::embedding(response, losses)
+        response::encode_embedding(response, losses)
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(reverse::usage)
+        meter()
     }
+}
+
+fn meter() -> Box<dyn UsageMeter> {
+    WholeMeter::boxed(&[("metadata", response::usage)])
 }

@@ -1,21 +1,23 @@
-//! Clients' requests.
+//! Requests: read from clients, and written where lockgate is the client of another MLflow gateway.
 
 use crate::canonical::{
-    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Message,
-    Prompt, RawJson, Role,
+    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Losses,
+    Message, Prompt, RawJson, Role,
 };
 use crate::mlflow_contract::body;
 use crate::mlflow_contract::json::{Json, Object, get};
 use crate::mlflow_contract::report::Report;
-use crate::mlflow_contract::request::{Limits, model, rest, sampling};
+use crate::mlflow_contract::request::{Limits, model, rest, sampling, set_extras, set_sampling};
 use crate::mlflow_contract::step;
+use crate::raw::Draft;
 
 const LIMITS: Limits = Limits { temperature: 1.0, count_name: "candidate_count", count: Some(5) };
 
 /// Fields of every generating call that are not extras.
 const SAMPLING: [&str; 5] = ["temperature", "candidate_count", "stop", "max_tokens", "model"];
 
-pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
+/// Reads a chat.
+pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -29,7 +31,8 @@ pub(super) fn chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     Ok(ChatRequest { model, messages, sampling, extras, ..ChatRequest::default() })
 }
 
-pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
+/// Reads a completion.
+pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -42,7 +45,8 @@ pub(super) fn completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     Ok(CompletionRequest { model, prompt, sampling, extras, ..CompletionRequest::default() })
 }
 
-pub(super) fn embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
+/// Reads a request for embeddings.
+pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
     let text = body::text(body)?;
     let object = body::object(&text)?;
     let mut report = Report::default();
@@ -111,4 +115,77 @@ fn refuse_streaming(object: &Object<'_>) -> Result<(), Failure> {
         "Streaming is not part of the API of MLflow 2.5 to 2.8 that this route speaks; use \
          /endpoints/{name}/invocations or /v1/chat/completions.",
     ))
+}
+
+/// What the contract has no word for and the route's provider may know under OpenAI's name.
+const NO_WORD: &str = "the contract of MLflow 2.5 to 2.8 has no such field";
+const NO_STREAMS: &str = "routes of MLflow 2.5 to 2.8 do not stream";
+
+/// Writes a chat for another MLflow gateway.
+pub(super) fn encode_chat(request: &ChatRequest, losses: &mut Losses) -> Vec<u8> {
+    let mut body = Draft::default();
+    set_sampling(&mut body, &request.sampling, 1.0, "candidate_count", losses);
+    let messages = request.messages.iter().enumerate();
+    body.set(
+        "messages",
+        messages.map(|(index, message)| encode_message(index, message, losses)).collect::<Vec<_>>(),
+    );
+    losses.add_if(!request.tools.is_empty(), "tools", NO_WORD);
+    losses.add_if(request.tool_choice.is_some(), "tool_choice", NO_WORD);
+    losses.add_if(request.parallel_tool_calls.is_some(), "parallel_tool_calls", NO_WORD);
+    losses.add_if(request.response_format.is_some(), "response_format", NO_WORD);
+    losses.add_if(request.reasoning.is_some(), "reasoning", NO_WORD);
+    losses.add_if(request.stream == Some(true), "stream", NO_STREAMS);
+    body.set_some("user", request.user.as_ref());
+    set_extras(&mut body, &request.extras, losses);
+    body.into_body()
+}
+
+fn encode_message(index: usize, message: &Message, losses: &mut Losses) -> Draft {
+    let mut object = Draft::default();
+    let at = |field: &str| format!("messages[{index}].{field}");
+    object.set("role", message.role.openai_word());
+    object.set("content", message.content.joined_text());
+    object.set_some("name", message.name.as_ref());
+    losses.add_if(!message.tool_calls.is_empty(), at("tool_calls"), NO_WORD);
+    losses.add_if(message.tool_call_id.is_some(), at("tool_call_id"), NO_WORD);
+    for (name, value) in &message.extras {
+        if !object.has(name) {
+            object.set_raw(name, value.clone());
+        }
+    }
+    object
+}
+
+/// Writes a completion for another MLflow gateway.
+pub(super) fn encode_completion(
+    request: &CompletionRequest,
+    losses: &mut Losses,
+) -> Result<Vec<u8>, Failure> {
+    let Prompt::Text(prompt) = &request.prompt else {
+        return Err(Failure::invalid("prompt", "a route of MLflow 2.5 to 2.8 takes one prompt as a string"));
+    };
+    let mut body = Draft::default();
+    set_sampling(&mut body, &request.sampling, 1.0, "candidate_count", losses);
+    body.set("prompt", prompt);
+    losses.add_if(request.stream == Some(true), "stream", NO_STREAMS);
+    body.set_some("user", request.user.as_ref());
+    set_extras(&mut body, &request.extras, losses);
+    Ok(body.into_body())
+}
+
+/// Writes a request for embeddings for another MLflow gateway.
+pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Result<Vec<u8>, Failure> {
+    let mut body = Draft::default();
+    match &request.input {
+        EmbeddingInput::Text(text) => body.set("text", text),
+        EmbeddingInput::Texts(texts) => body.set("text", texts),
+        EmbeddingInput::Tokens(_) => {
+            return Err(Failure::invalid("input", "a route of MLflow 2.5 to 2.8 takes text, not tokens"));
+        }
+    }
+    losses.add_if(request.dimensions.is_some(), "dimensions", NO_WORD);
+    body.set_some("user", request.user.as_ref());
+    set_extras(&mut body, &request.extras, losses);
+    Ok(body.into_body())
 }

@@ -1,12 +1,13 @@
-//! Answers for clients.
+//! Answers: written for clients, and read where lockgate is the client of another MLflow gateway.
 
 use crate::canonical::{
-    ChatResponse, Choice, CompletionResponse, Content, EmbeddingResponse, FinishReason, Losses, Operation,
-    RawJson, Usage,
+    ChatResponse, Choice, CompletionChoice, CompletionResponse, Content, EmbeddingResponse, Failure,
+    FinishReason, Losses, Message, Operation, RawJson, Role, Usage, Vector,
 };
 use crate::mlflow_contract::losses;
-use crate::object::{bytes_of, raw_of};
+use crate::raw::{Mismatch, Object, Read, to_bytes};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 #[derive(Serialize)]
 struct Answer<'a, T> {
@@ -59,9 +60,10 @@ struct Vectors<'a> {
     metadata: Metadata<'a>,
 }
 
-pub(super) fn chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes a chat's answer.
+pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_chat(response, losses);
-    bytes_of(&Answer {
+    to_bytes(&Answer {
         candidates: response.choices.iter().map(|choice| candidate(choice, losses)).collect(),
         metadata: metadata(response.usage, response.model.as_deref(), Operation::Chat),
     })
@@ -70,15 +72,12 @@ pub(super) fn chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
 fn candidate<'a>(choice: &'a Choice, losses: &mut Losses) -> ChatCandidate<'a> {
     let message = &choice.message;
     let at = |field: &str| format!("choices[{}].message.{field}", choice.index);
-    if !message.tool_calls.is_empty() {
-        losses.add(at("tool_calls"), "messages of MLflow 2.5 to 2.8 have no tool calls");
-    }
+    const NO_CALLS: &str = "messages of MLflow 2.5 to 2.8 have no tool calls";
+    losses.add_if(!message.tool_calls.is_empty(), at("tool_calls"), NO_CALLS);
     let content = match (&message.content, &message.refusal) {
         (Content::None, Some(refusal)) => refusal.clone(),
         (content, refusal) => {
-            if refusal.is_some() {
-                losses.add(at("refusal"), "messages of MLflow 2.5 to 2.8 have one text");
-            }
+            losses.add_if(refusal.is_some(), at("refusal"), "messages of MLflow 2.5 to 2.8 have one text");
             content.joined_text()
         }
     };
@@ -88,33 +87,29 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Losses) -> ChatCandidate<'a> {
     }
 }
 
-pub(super) fn completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes a completion's answer.
+pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_completion(response, losses);
     let candidates = response.choices.iter().map(|choice| TextCandidate {
         text: &choice.text,
         metadata: TextMetadata { finish_reason: word(choice.finish_reason.as_ref()) },
     });
-    bytes_of(&Answer {
+    to_bytes(&Answer {
         candidates: candidates.collect(),
         metadata: metadata(response.usage, response.model.as_deref(), Operation::Complete),
     })
 }
 
-pub(super) fn embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
+/// Writes an answer of embeddings.
+pub(super) fn encode_embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_fields(&response.extras, losses);
-    let embeddings = response.vectors.iter().enumerate().map(|(index, vector)| {
-        vector.numbers().unwrap_or_else(|| {
-            losses.add(format!("data[{index}].embedding"), "it is not base64 of 32-bit floats");
-            raw_of([0.0; 0])
-        })
-    });
-    let embeddings = embeddings.collect();
+    let embeddings = response.rows(losses);
     // The provider counts what it read; an embedding writes no tokens.
     let usage = response.usage.map(|usage| Usage {
         completion_tokens: usage.completion_tokens.or(usage.prompt_tokens.map(|_| 0)),
         ..usage
     });
-    bytes_of(&Vectors { embeddings, metadata: metadata(usage, response.model.as_deref(), Operation::Embed) })
+    to_bytes(&Vectors { embeddings, metadata: metadata(usage, response.model.as_deref(), Operation::Embed) })
 }
 
 fn metadata(usage: Option<Usage>, model: Option<&str>, operation: Operation) -> Metadata<'_> {
@@ -130,4 +125,83 @@ fn metadata(usage: Option<Usage>, model: Option<&str>, operation: Operation) -> 
 
 fn word(reason: Option<&FinishReason>) -> Option<&str> {
     reason.map(FinishReason::openai_word)
+}
+
+/// Reads a chat's answer.
+pub(super) fn decode_chat(body: &[u8]) -> Result<ChatResponse, Failure> {
+    let (choices, model, usage) = read_answer(body, |index, candidate| {
+        let mut message = candidate.need_object("message")?;
+        let inside = |wrong: Mismatch| wrong.within("message");
+        let role = Role::of_openai_word(&message.need_string("role").map_err(inside)?);
+        let content = Content::Text(message.need_string("content").map_err(inside)?);
+        let message = Message { content, extras: message.rest_without_nulls(), ..Message::text(role, "") };
+        Ok(Choice::of(index, message, read_reason(candidate)?))
+    })?;
+    Ok(ChatResponse { choices, model, usage: Some(usage), ..ChatResponse::default() })
+}
+
+/// Reads a completion's answer.
+pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionResponse, Failure> {
+    let (choices, model, usage) = read_answer(body, |index, candidate| {
+        let text = candidate.need_string("text")?;
+        Ok(CompletionChoice::of(index, text, read_reason(candidate)?))
+    })?;
+    Ok(CompletionResponse { choices, model, usage: Some(usage), ..CompletionResponse::default() })
+}
+
+/// Reads an answer of embeddings.
+pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingResponse, Failure> {
+    let mut object = Object::of_response(body)?;
+    let mut read = || {
+        let rows = object.each("embeddings", |row| Ok(Vector::Numbers(row.to_owned())))?;
+        let vectors = rows.ok_or_else(|| Mismatch::missing("embeddings", "a list"))?;
+        let (model, usage) = read_metadata(&mut object)?;
+        Ok(EmbeddingResponse { model, vectors, usage: Some(usage), extras: Vec::new() })
+    };
+    read().map_err(Mismatch::blame_upstream)
+}
+
+/// Reads the candidates, with their numbers, and what the answer says of all of them.
+fn read_answer<T>(
+    body: &[u8],
+    read: impl Fn(u32, &mut Object<'_>) -> Read<T>,
+) -> Result<(Vec<T>, Option<String>, Usage), Failure> {
+    let mut object = Object::of_response(body)?;
+    let mut places = 0..;
+    let mut read = || {
+        let candidates = object.each("candidates", |candidate| {
+            read(places.next().unwrap_or_default(), &mut Object::of(candidate)?)
+        })?;
+        let (model, usage) = read_metadata(&mut object)?;
+        Ok((candidates.unwrap_or_default(), model, usage))
+    };
+    read().map_err(Mismatch::blame_upstream)
+}
+
+fn read_reason(candidate: &mut Object<'_>) -> Read<Option<FinishReason>> {
+    let reason = candidate.need_object("metadata")?.string("finish_reason");
+    let reason = reason.map_err(|wrong| wrong.within("metadata"))?;
+    Ok(reason.as_deref().map(FinishReason::of_openai_word))
+}
+
+/// Takes the model and the usage of an answer.
+fn read_metadata(object: &mut Object<'_>) -> Read<(Option<String>, Usage)> {
+    let mut metadata = object.need_object("metadata")?;
+    let inside = |wrong: Mismatch| wrong.within("metadata");
+    let usage = read_usage(&mut metadata).map_err(inside)?;
+    Ok((metadata.string("model").map_err(inside)?, usage))
+}
+
+/// What the `metadata` of an answer say of usage.
+pub(super) fn usage(metadata: &RawValue) -> Option<Usage> {
+    read_usage(&mut Object::of(metadata).ok()?).ok()
+}
+
+fn read_usage(metadata: &mut Object<'_>) -> Read<Usage> {
+    Ok(Usage {
+        prompt_tokens: metadata.count("input_tokens")?,
+        completion_tokens: metadata.count("output_tokens")?,
+        total_tokens: metadata.count("total_tokens")?,
+        ..Usage::default()
+    })
 }

@@ -140,7 +140,7 @@ fn embeddings_take_a_text_or_texts_and_list_the_errors_of_both_forms() {
 
 fn choice(content: Content, finish_reason: Option<FinishReason>) -> Choice {
     let message = Message { content, ..Message::text(Role::Assistant, "") };
-    Choice { index: 0, message, finish_reason, logprobs: None }
+    Choice::of(0, message, finish_reason)
 }
 
 #[test]
@@ -185,8 +185,7 @@ fn what_an_answer_cannot_say_is_recorded() {
 
 #[test]
 fn a_completions_metadata_names_a_reason_only_if_there_is_one() {
-    let choice =
-        |finish_reason| CompletionChoice { index: 0, text: "t".to_owned(), finish_reason, logprobs: None };
+    let choice = |finish_reason| CompletionChoice::of(0, "t", finish_reason);
     let choices = vec![choice(Some(FinishReason::Stop)), choice(None)];
     let usage = Some(Usage { prompt_tokens: Some(3), completion_tokens: Some(4), ..Usage::default() });
     let response = CompletionResponse { choices, usage, ..CompletionResponse::default() };

@@ -1,16 +1,15 @@
 //! MLflow's scoring server, `POST /invocations`: a served model with `inputs`, `params` and `predictions`.
 
+mod errors;
 mod request;
 mod response;
 
 use crate::canonical::{
-    ChatRequest, ChatResponse, Class, CompletionRequest, CompletionResponse, EmbeddingRequest,
-    EmbeddingResponse, Failure, Losses, UpstreamError,
+    ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
+    Failure, Losses,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
-use crate::object::{Misread, bytes_of};
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
-use crate::whole_meter::WholeMeter;
+use crate::stream::{UsageMeter, WholeMeter};
 
 /// MLflow's scoring server. It does not stream and counts no tokens.
 pub(crate) struct MlflowServing;
@@ -32,33 +31,14 @@ impl Dialect for MlflowServing {
         Some(self)
     }
 
-    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
-        UpstreamError::read(status, content_type, body)
-    }
-
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
-        let status = failure.class.status();
-        let code = match failure.class {
-            Class::InvalidRequest | Class::RefusedParameter(_) => "INVALID_PARAMETER_VALUE",
-            Class::PathNotFound | Class::RouteNotFound | Class::UpstreamModelNotFound => {
-                "RESOURCE_DOES_NOT_EXIST"
-            }
-            Class::Authentication => "UNAUTHENTICATED",
-            Class::Permission => "PERMISSION_DENIED",
-            Class::RateLimited | Class::UpstreamRateLimited => "REQUEST_LIMIT_EXCEEDED",
-            Class::NotImplemented { .. } => "NOT_IMPLEMENTED",
-            Class::UpstreamOverloaded | Class::Draining => "TEMPORARILY_UNAVAILABLE",
-            _ if status < 500 => "BAD_REQUEST",
-            _ => "INTERNAL_ERROR",
-        };
-        let body = serde_json::json!({ "error_code": code, "message": failure.sentence() });
-        ErrorReply { status, body: bytes_of(&body) }
+        errors::encode(failure)
     }
 }
 
 impl ChatCodec for MlflowServing {
     fn decode_request(&self, body: &[u8]) -> Result<ChatRequest, Failure> {
-        request::decode_chat(body).map_err(Misread::blame_caller)
+        request::decode_chat(body)
     }
 
     fn encode_request(
@@ -78,22 +58,14 @@ impl ChatCodec for MlflowServing {
         response::encode_chat(response, losses)
     }
 
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        None
-    }
-
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
-        None
-    }
-
     fn meter(&self, _streamed: bool) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(|_| None)
+        WholeMeter::boxed(&[])
     }
 }
 
 impl CompletionCodec for MlflowServing {
     fn decode_request(&self, body: &[u8]) -> Result<CompletionRequest, Failure> {
-        request::decode_completion(body).map_err(Misread::blame_caller)
+        request::decode_completion(body)
     }
 
     fn encode_request(
@@ -113,22 +85,14 @@ impl CompletionCodec for MlflowServing {
         response::encode_completion(response, losses)
     }
 
-    fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
-        None
-    }
-
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
-        None
-    }
-
     fn meter(&self, _streamed: bool) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(|_| None)
+        WholeMeter::boxed(&[])
     }
 }
 
 impl EmbeddingCodec for MlflowServing {
     fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
-        request::decode_embedding(body).map_err(Misread::blame_caller)
+        request::decode_embedding(body)
     }
 
     fn encode_request(
@@ -149,6 +113,6 @@ impl EmbeddingCodec for MlflowServing {
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {
-        WholeMeter::boxed(|_| None)
+        WholeMeter::boxed(&[])
     }
 }

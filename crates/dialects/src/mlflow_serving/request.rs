@@ -2,13 +2,13 @@
 
 use crate::canonical::{
     ChatRequest, Class, CompletionRequest, Content, EmbeddingInput, EmbeddingRequest, Encoding, Extras,
-    Failure, Losses, MaxTokens, Message, Part, Prompt, RawJson, Reasoning, Role, Sampling, Scale, Temperature,
-    Tool,
+    Failure, Losses, MaxTokens, Message, Part, Prompt, RawJson, Reasoning, Role, Sampling, Temperature, Tool,
 };
 use crate::dialect::ModelTraits;
-use crate::object::{Fields, Misread, Object, raw_of};
 use crate::openai_chat::tools;
-use crate::raw::ArrayWriter;
+use crate::raw::{ArrayWriter, Draft, Mismatch, Object, Read, to_raw};
+
+const ONLY_KNOWN: &str = "a served model gets only the parameters that it knows";
 
 /// Writes a chat: the content of its only message, whatever its role.
 pub(super) fn encode_chat(
@@ -31,15 +31,13 @@ pub(super) fn encode_chat(
     params.set_some("user", request.user.as_ref());
     params.set_some("model", request.model.as_ref());
     add_extras(&mut params, &request.extras, losses);
-    Ok(body(raw_of([message.content.joined_text()]), params))
+    Ok(body(to_raw(&[message.content.joined_text()]), params))
 }
 
 /// Records what a served model is not told of its message.
 fn lose_message(message: &Message, losses: &mut Losses) {
     let mut lose = |lost: bool, path: &str| {
-        if lost {
-            losses.add(path, "a served model gets one text and its parameters");
-        }
+        losses.add_if(lost, path, "a served model gets one text and its parameters");
     };
     lose(message.role == Role::Assistant, "messages[0].role");
     lose(message.name.is_some(), "messages[0].name");
@@ -58,7 +56,7 @@ fn lose_message(message: &Message, losses: &mut Losses) {
 
 /// Sets tools and what goes with them in OpenAI's words, as MLflow does; they are losses where the client spoke of them
 /// in another API.
-fn set_tools(params: &mut Object, request: &ChatRequest, losses: &mut Losses) {
+fn set_tools(params: &mut Draft, request: &ChatRequest, losses: &mut Losses) {
     if !request.extras.for_provider {
         return lose_tools(request, losses);
     }
@@ -93,9 +91,7 @@ fn lose_tools(request: &ChatRequest, losses: &mut Losses) {
         (request.response_format.is_some(), "response_format"),
         (request.reasoning.is_some(), "reasoning_effort"),
     ] {
-        if lost {
-            losses.add(path, "a served model gets only the parameters that it knows");
-        }
+        losses.add_if(lost, path, ONLY_KNOWN);
     }
 }
 
@@ -106,7 +102,7 @@ pub(super) fn encode_completion(
     losses: &mut Losses,
 ) -> Vec<u8> {
     let inputs = match &request.prompt {
-        Prompt::Text(prompt) => raw_of([prompt]),
+        Prompt::Text(prompt) => to_raw(&[prompt]),
         Prompt::Raw(list) => list.clone(),
     };
     let mut params = params_of(&request.sampling, request.stream, model);
@@ -119,23 +115,22 @@ pub(super) fn encode_completion(
 /// Writes a request for embeddings.
 pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Vec<u8> {
     let inputs = match &request.input {
-        EmbeddingInput::Text(text) => raw_of([text]),
-        EmbeddingInput::Texts(texts) => raw_of(texts),
+        EmbeddingInput::Text(text) => to_raw(&[text]),
+        EmbeddingInput::Texts(texts) => to_raw(texts),
         EmbeddingInput::Tokens(tokens) => tokens.clone(),
     };
-    let mut params = Object::default();
+    let mut params = Draft::default();
     params.set_some("dimensions", request.dimensions);
-    if request.encoding == Some(Encoding::Base64) {
-        losses.add("encoding_format", "a served model answers with numbers");
-    }
+    let text = request.encoding == Some(Encoding::Base64);
+    losses.add_if(text, "encoding_format", "a served model answers with numbers");
     params.set_some("user", request.user.as_ref());
     params.set_some("model", request.model.as_ref());
     add_extras(&mut params, &request.extras, losses);
     body(inputs, params)
 }
 
-fn body(inputs: RawJson, params: Object) -> Vec<u8> {
-    let mut body = Object::default();
+fn body(inputs: RawJson, params: Draft) -> Vec<u8> {
+    let mut body = Draft::default();
     body.set_raw("inputs", inputs);
     if !params.is_empty() {
         body.set("params", params);
@@ -144,8 +139,8 @@ fn body(inputs: RawJson, params: Object) -> Vec<u8> {
 }
 
 /// The parameters in MLflow's order and, for the count, in the word of the caller's surface.
-fn params_of(sampling: &Sampling, stream: Option<bool>, model: &ModelTraits) -> Object {
-    let mut params = Object::default();
+fn params_of(sampling: &Sampling, stream: Option<bool>, model: &ModelTraits) -> Draft {
+    let mut params = Draft::default();
     let temperature = sampling.temperature.filter(|temperature| temperature.given || !model.reasoning);
     params.set_some("temperature", temperature.map(|temperature| temperature.for_max(None)));
     params.set_some(if model.count_name.is_empty() { "n" } else { model.count_name }, sampling.n);
@@ -160,22 +155,16 @@ fn params_of(sampling: &Sampling, stream: Option<bool>, model: &ModelTraits) -> 
     params
 }
 
-fn add_extras(params: &mut Object, extras: &Extras, losses: &mut Losses) {
-    for (name, value) in &extras.fields {
-        if extras.for_provider {
-            params.set_raw(name, value.clone());
-        } else {
-            losses.add(name.as_str(), "a served model gets only the parameters that it knows");
-        }
-    }
+fn add_extras(params: &mut Draft, extras: &Extras, losses: &mut Losses) {
+    params.set_extras(extras, |_, _| false, ONLY_KNOWN, losses);
 }
 
 /// Reads a client's chat: one user message.
-pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Misread> {
+pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Failure> {
     let asked = Asked::of_body(body)?;
     let texts = asked.texts()?;
     let [text] = texts.as_slice() else {
-        return Err(Misread { path: "inputs".to_owned(), expected: "must be a list of one string" });
+        return Err(Mismatch::of(&asked.inputs, "a list of one string").within("inputs").blame_caller());
     };
     Ok(ChatRequest {
         model: asked.model,
@@ -189,7 +178,7 @@ pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Misread> {
 }
 
 /// Reads a client's completion.
-pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Misread> {
+pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Failure> {
     let asked = Asked::of_body(body)?;
     let prompt = match <[String; 1]>::try_from(asked.texts()?) {
         Ok([text]) => Prompt::Text(text),
@@ -207,11 +196,11 @@ pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Misrea
 }
 
 /// Reads a client's request for embeddings.
-pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingRequest, Misread> {
+pub(super) fn decode_embedding(body: &[u8]) -> Result<EmbeddingRequest, Failure> {
     let asked = Asked::of_body(body)?;
     Ok(EmbeddingRequest {
-        model: asked.model.clone(),
         input: EmbeddingInput::Texts(asked.texts()?),
+        model: asked.model,
         dimensions: asked.dimensions,
         encoding: None,
         user: asked.user,
@@ -231,60 +220,54 @@ struct Asked {
 }
 
 impl Asked {
-    fn of_body(body: &[u8]) -> Result<Self, Misread> {
-        let mut fields = Fields::of_body(body)?;
-        let Some(inputs) = fields.raw("inputs") else {
-            return Err(Misread { path: "inputs".to_owned(), expected: "must be a list of strings" });
+    fn of_body(body: &[u8]) -> Result<Self, Failure> {
+        let mut object = Object::of_request(body)?;
+        let mut read = || {
+            let inputs = object.take("inputs");
+            let inputs = inputs.ok_or_else(|| Mismatch::missing("inputs", "a list of strings"))?;
+            let params = object.object("params")?.unwrap_or_default();
+            Self::read(inputs.to_owned(), params).map_err(|wrong| wrong.within("params"))
         };
-        let params = fields.object("params")?;
-        let none = Self {
-            inputs: inputs.to_owned(),
-            model: None,
-            sampling: Sampling::default(),
-            stream: None,
-            user: None,
-            dimensions: None,
-            extras: Extras::default(),
-        };
-        params.map_or(Ok(none), |params| Self::with_params(inputs.to_owned(), params))
+        read().map_err(Mismatch::blame_caller)
     }
 
-    fn with_params(inputs: RawJson, mut params: Fields<'_>) -> Result<Self, Misread> {
-        let temperature: Option<f64> = params.take("temperature")?;
-        let max_tokens: Option<u64> = params.take("max_tokens")?;
-        let n = params.take("n")?;
-        let candidates = params.take("candidate_count")?;
+    fn read(inputs: RawJson, mut params: Object<'_>) -> Read<Self> {
+        let temperature = params.number("temperature")?;
+        let max_tokens = params.count("max_tokens")?;
+        let n = params.count("n")?;
+        let candidates = params.count("candidate_count")?;
         let sampling = Sampling {
-            temperature: temperature.map(|value| Temperature { value, scale: Scale::Absolute, given: true }),
-            top_p: params.take("top_p")?,
-            top_k: params.take("top_k")?,
+            temperature: temperature.map(Temperature::given),
+            top_p: params.number("top_p")?,
+            top_k: params.count("top_k")?,
             n: n.or(candidates),
-            stop: params.take("stop")?,
+            stop: params.strings("stop")?,
             max_tokens: max_tokens.map(|value| MaxTokens { value, completion: false }),
-            frequency_penalty: params.take("frequency_penalty")?,
-            presence_penalty: params.take("presence_penalty")?,
-            seed: params.take("seed")?,
+            frequency_penalty: params.number("frequency_penalty")?,
+            presence_penalty: params.number("presence_penalty")?,
+            seed: params.integer("seed")?,
         };
         Ok(Self {
             inputs,
-            model: params.take("model")?,
+            model: params.string("model")?,
             sampling,
-            stream: params.take("stream")?,
-            user: params.take("user")?,
-            dimensions: params.take("dimensions")?,
-            extras: Extras { fields: params.rest(), for_provider: true },
+            stream: params.boolean("stream")?,
+            user: params.string("user")?,
+            dimensions: params.count("dimensions")?,
+            extras: Extras { fields: params.rest_without_nulls(), for_provider: true },
         })
     }
 
-    fn texts(&self) -> Result<Vec<String>, Misread> {
+    fn texts(&self) -> Result<Vec<String>, Failure> {
         serde_json::from_str(self.inputs.get())
-            .map_err(|_| Misread { path: "inputs".to_owned(), expected: "must be a list of strings" })
+            .map_err(|_| Mismatch::of(&self.inputs, "a list of strings").within("inputs").blame_caller())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical::Scale;
     use serde_json::{Value, json};
 
     fn json_of(body: &[u8]) -> Value {

@@ -4,26 +4,21 @@ use crate::canonical::{
     ChatResponse, Choice, Class, CompletionChoice, CompletionResponse, EmbeddingResponse, Failure, Losses,
     Message, RawJson, Role, Vector,
 };
-use crate::object::{Fields, Object, raw_of};
+use crate::raw::{Draft, Object, to_raw};
 use indexmap::IndexMap;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
 /// Reads the answer to a chat: one choice per prediction.
 pub(super) fn decode_chat(body: &[u8]) -> Result<ChatResponse, Failure> {
-    let choice = |(index, text)| Choice {
-        index,
-        message: Message::text(Role::Assistant, text),
-        finish_reason: None,
-        logprobs: None,
-    };
+    let choice = |(index, text)| Choice::of(index, Message::text(Role::Assistant, text), None);
     let choices = (0..).zip(texts(body)?).map(choice).collect();
     Ok(ChatResponse { choices, ..ChatResponse::default() })
 }
 
 /// Reads the answer to a completion: one choice per prediction.
 pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionResponse, Failure> {
-    let choice = |(index, text)| CompletionChoice { index, text, finish_reason: None, logprobs: None };
+    let choice = |(index, text)| CompletionChoice::of(index, text, None);
     let choices = (0..).zip(texts(body)?).map(choice).collect();
     Ok(CompletionResponse { choices, ..CompletionResponse::default() })
 }
@@ -65,7 +60,7 @@ fn floats(row: &RawValue, numbers: &[Number]) -> RawJson {
     if numbers.iter().all(Number::is_f64) {
         return row.to_owned();
     }
-    raw_of(numbers.iter().filter_map(Number::as_f64).collect::<Vec<_>>())
+    to_raw(&numbers.iter().filter_map(Number::as_f64).collect::<Vec<_>>())
 }
 
 /// The predicted texts: a list, or an object with one list in it, or an object with `candidates` or `choices`.
@@ -105,8 +100,8 @@ fn named_list<'a>(object: &IndexMap<String, &'a RawValue>) -> Result<&'a RawValu
 }
 
 fn predictions<'a>(body: &'a [u8], model: &str) -> Result<&'a RawValue, Failure> {
-    let mut fields = Fields::of_body(body).map_err(|misread| misread.blame_upstream())?;
-    fields.raw("predictions").ok_or_else(|| refusal(model, "predictions", "Field required"))
+    let mut object = Object::of_response(body)?;
+    object.take("predictions").ok_or_else(|| refusal(model, "predictions", "Field required"))
 }
 
 /// An answer that cannot be used, in the frame of MLflow's own validation.
@@ -114,13 +109,20 @@ fn refusal(model: &str, place: &str, problem: &str) -> Failure {
     Failure::new(Class::UpstreamError, format!("1 validation error for {model}\n{place}\n  {problem}"))
 }
 
+const NO_PLACE: &str = "an answer holds predictions alone";
+const ONE_TEXT: &str = "a prediction is one text";
+
 /// Writes an answer to a chat.
 pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+    losses.add_fields("", &response.extras, NO_PLACE);
     let mut texts = Vec::new();
     for choice in &response.choices {
-        if !choice.message.tool_calls.is_empty() {
-            losses.add(format!("choices[{}].message.tool_calls", choice.index), "a prediction is one text");
-        }
+        let at = format!("choices[{}]", choice.index);
+        losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), ONE_TEXT);
+        losses.add_fields(&at, &choice.extras, ONE_TEXT);
+        let at = format!("{at}.message");
+        losses.add_if(!choice.message.tool_calls.is_empty(), format!("{at}.tool_calls"), ONE_TEXT);
+        losses.add_fields(&at, &choice.message.extras, ONE_TEXT);
         let text = choice.message.content.joined_text();
         let refusal = choice.message.refusal.clone().filter(|_| text.is_empty());
         texts.push(refusal.unwrap_or(text));
@@ -130,26 +132,23 @@ pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u
 
 /// Writes an answer to a completion.
 pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
-    for choice in response.choices.iter().filter(|choice| choice.logprobs.is_some()) {
-        losses.add(format!("choices[{}].logprobs", choice.index), "a prediction is one text");
+    losses.add_fields("", &response.extras, NO_PLACE);
+    for choice in &response.choices {
+        let at = format!("choices[{}]", choice.index);
+        losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), ONE_TEXT);
+        losses.add_fields(&at, &choice.extras, ONE_TEXT);
     }
     encode(&response.choices.iter().map(|choice| choice.text.as_str()).collect::<Vec<_>>())
 }
 
 /// Writes an answer of embeddings.
 pub(super) fn encode_embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
-    let row = |(index, vector): (usize, &Vector)| match vector {
-        Vector::Numbers(numbers) => numbers.clone(),
-        Vector::Base64(text) => {
-            losses.add(format!("data[{index}].embedding"), "predictions are numbers; sent as base64 text");
-            raw_of(text)
-        }
-    };
-    encode(&response.vectors.iter().enumerate().map(row).collect::<Vec<_>>())
+    losses.add_fields("", &response.extras, NO_PLACE);
+    encode(&response.rows(losses))
 }
 
 fn encode(predictions: &impl serde::Serialize) -> Vec<u8> {
-    let mut body = Object::default();
+    let mut body = Draft::default();
     body.set("predictions", predictions);
     body.into_body()
 }

@@ -1,14 +1,14 @@
 //! Errors: `{"error": {"message", "type", "param", "code"}}`.
 
-use std::borrow::Cow;
 use crate::ErrorReply;
 use crate::canonical::{Class, Failure, UpstreamError};
 use crate::raw::ObjectWriter;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Reads a provider's error answer: OpenAI's and Azure's object, Mistral's and xAI's flat forms, lists of mistakes, and
 /// the list with one object that Google's OpenAI surface sends.
-pub fn decode(status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
+pub(crate) fn decode(status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
     let mut error = UpstreamError::read(status, content_type, body);
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return error };
     if let Some(first) = json.get(0) {
@@ -36,14 +36,14 @@ fn mistakes(json: &Value) -> Option<String> {
 }
 
 /// Says a failure as OpenAI's server would.
-pub fn encode(failure: &Failure, request_id: &str) -> ErrorReply {
+pub(crate) fn encode(failure: &Failure, request_id: &str) -> ErrorReply {
     let mut body = Vec::new();
     write_body(failure, request_id, &mut body);
     ErrorReply { status: status(failure), body }
 }
 
 /// Writes the body of an error, which is also the last event of a broken stream.
-pub fn write_body(failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_body(failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
     let upstream = failure.upstream.as_deref();
     let (kind, code) = words(failure.class);
     // Where the provider judged the request itself, its own words are the precise ones.

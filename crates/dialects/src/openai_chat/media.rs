@@ -19,12 +19,18 @@ fn read_image(mut object: Object<'_>) -> Option<Media> {
     // Mistral takes the URL alone.
     if let Some(url) = object.get("image_url").and_then(|url| text(url).ok()) {
         object.take("image_url");
-        return Some(media(MediaKind::Image, source_of_url(url), object, Object::default(), "image_url"));
+        return Some(media(
+            MediaKind::Image,
+            MediaSource::of_url(url),
+            object,
+            Object::default(),
+            "image_url",
+        ));
     }
     let mut image = object.object("image_url").ok()??;
     let url = image.string("url").ok()??;
     let detail = image.string("detail").ok()?;
-    Some(Media { detail, ..media(MediaKind::Image, source_of_url(url), object, image, "image_url") })
+    Some(Media { detail, ..media(MediaKind::Image, MediaSource::of_url(url), object, image, "image_url") })
 }
 
 fn read_audio(mut object: Object<'_>) -> Option<Media> {
@@ -41,7 +47,7 @@ fn read_file(mut object: Object<'_>) -> Option<Media> {
     let mut file = object.object("file").ok()??;
     let source = match (file.string("file_id").ok()?, file.string("file_data").ok()?) {
         (Some(id), None) => MediaSource::FileId(id),
-        (None, Some(data)) => match source_of_url(data) {
+        (None, Some(data)) => match MediaSource::of_url(data) {
             source @ MediaSource::Base64 { .. } => source,
             _ => return None,
         },
@@ -59,17 +65,6 @@ fn media(
     inner_name: &str,
 ) -> Media {
     Media { kind, source, name: None, detail: None, extras: rest_with(outer, inner_name, inner) }
-}
-
-/// A `data:` URL holds the bytes (RFC 2397); any other is a place.
-fn source_of_url(url: String) -> MediaSource {
-    let held = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-    match held {
-        Some((media_type, data)) => {
-            MediaSource::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
-        }
-        None => MediaSource::Url(url),
-    }
 }
 
 /// Whether the API has a form for it.

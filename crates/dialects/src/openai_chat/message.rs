@@ -2,7 +2,7 @@
 
 use super::{media, tools};
 use crate::canonical::{Content, Losses, Message, Part, Role};
-use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, element, text};
+use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, each, text};
 use serde_json::value::RawValue;
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use std::fmt::Display;
 ///
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field.
-pub fn read(value: &RawValue) -> Read<Message> {
+pub(crate) fn read(value: &RawValue) -> Read<Message> {
     let object = Object::of(value)?;
     if object.get("role").is_none_or(|role| role.get() == "null") {
         return Err(Mismatch::missing("role", "a string"));
@@ -22,7 +22,7 @@ pub fn read(value: &RawValue) -> Read<Message> {
 ///
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field.
-pub fn read_answer(value: &RawValue) -> Read<Message> {
+pub(crate) fn read_answer(value: &RawValue) -> Read<Message> {
     read_object(Object::of(value)?, &["reasoning_content", "reasoning"], read_answer_content)
 }
 
@@ -76,11 +76,10 @@ fn read_content(value: &RawValue) -> Read<Content> {
     if let Ok(text) = text(value) {
         return Ok(Content::Text(text));
     }
-    let list: Vec<&RawValue> = serde_json::from_str(value.get())
-        .map_err(|_| Mismatch::of(value, "a string or a list of parts").within("content"))?;
-    let parts = list.into_iter().enumerate();
-    let parts = parts.map(|(at, part)| read_part(part).map_err(|wrong| wrong.within(element("content", at))));
-    parts.collect::<Read<_>>().map(Content::Parts)
+    if !value.get().starts_with('[') {
+        return Err(Mismatch::of(value, "a string or a list of parts").within("content"));
+    }
+    each(value, read_part).map(Content::Parts).map_err(|wrong| wrong.within("content"))
 }
 
 /// Content of an answer may also be a parsed object, as Cloudflare sends structured output; and Mistral's reasoning,
@@ -109,10 +108,7 @@ fn read_part(value: &RawValue) -> Read<Part> {
     let mut object = Object::of(value)?;
     let unknown = || Part::Unknown(value.to_owned());
     Ok(match object.string("type")?.as_deref() {
-        Some("text") => {
-            let text = object.string("text")?.ok_or_else(|| Mismatch::missing("text", "a string"))?;
-            Part::Text { text, extras: object.rest() }
-        }
+        Some("text") => Part::Text { text: object.need_string("text")?, extras: object.rest() },
         Some(kind) => media::read(kind, object).map_or_else(unknown, Part::Media),
         None => unknown(),
     })
@@ -142,7 +138,7 @@ pub(crate) fn parts_text(value: &RawValue) -> Option<String> {
 /// Writes a message of a request. `own`: it was written in a dialect of this family or for its readers, so that fields
 /// and parts that the canonical model does not name, and reasoning, go along; else they are losses. `at` is its path.
 /// Content that is missing stays missing.
-pub fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(crate) fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
     if !matches!(message.content, Content::None) {
@@ -152,7 +148,7 @@ pub fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses
 }
 
 /// Writes a message of an answer, whose content is `null` where there is none.
-pub fn write_answer(message: &Message, at: &dyn Display, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(crate) fn write_answer(message: &Message, at: &dyn Display, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
     write_content(message, at, true, losses, object.key("content"));

@@ -2,14 +2,14 @@
 //!
 //! The modules are public for the dialects of the same family, whose bodies have the same parts.
 
-pub mod errors;
-pub mod message;
-pub mod request;
-pub mod response;
-pub mod sampling;
-pub mod stream;
-pub mod tools;
-pub mod usage;
+pub(crate) mod errors;
+pub(crate) mod message;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod sampling;
+pub(crate) mod stream;
+pub(crate) mod tools;
+pub(crate) mod usage;
 
 mod body;
 mod media;
@@ -25,7 +25,7 @@ use crate::{ChatCodec, Dialect, ErrorReply, ModelTraits};
 
 /// The dialect `openai_chat`.
 #[derive(Debug, Clone, Copy)]
-pub struct OpenAiChat;
+pub(crate) struct OpenAiChat;
 
 impl Dialect for OpenAiChat {
     fn name(&self) -> &'static str {

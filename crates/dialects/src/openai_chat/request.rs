@@ -10,7 +10,7 @@ use crate::raw::{ArrayWriter, Mismatch, Object, Read};
 ///
 /// # Errors
 /// A [`Failure`] that names the first wrong field.
-pub fn from_object(object: Object<'_>, extras_for_provider: bool) -> Result<ChatRequest, Failure> {
+pub(crate) fn from_object(object: Object<'_>, extras_for_provider: bool) -> Result<ChatRequest, Failure> {
     read(object, extras_for_provider).map_err(Mismatch::blame_caller)
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn read_stream_usage(object: &mut Object<'_>) -> Read<bool> {
 }
 
 /// The body that says `request` to a provider.
-pub fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
+pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let own = request.extras.for_provider;
     let mut body = Body::new(model, &request.extras, &mut out);

@@ -2,7 +2,8 @@
 
 use super::{message, usage};
 use crate::canonical::{
-    ChatResponse, Choice, Class, Content, Failure, FinishReason, Losses, Message, Role, UpstreamError,
+    ChatResponse, Choice, Class, Content, Failure, FinishReason, Losses, Message, RawJson, Role,
+    UpstreamError, Usage,
 };
 use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, element, text};
 use serde_json::value::RawValue;
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 ///
 /// # Errors
 /// A [`Failure`] that blames the upstream.
-pub fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
+pub(crate) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     let mut object = open(body)?;
     let choices = read_choices(&mut object, read_choice)?;
     object.take("object");
@@ -91,11 +92,12 @@ fn read_choice(place: u32, value: &RawValue) -> Read<Choice> {
         message,
         finish_reason: take_finish_reason(&mut object),
         logprobs: object.take("logprobs").map(ToOwned::to_owned),
+        extras: object.rest(),
     })
 }
 
 /// Writes an answer for a client.
-pub fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+pub(crate) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let mut object = ObjectWriter::new(&mut out);
     write_head(
@@ -128,25 +130,32 @@ pub(crate) fn write_head(
 }
 
 /// The fields after the choices. Extras of another API go along, since clients skip what they do not know.
-pub(crate) fn write_tail(
-    object: &mut ObjectWriter<'_>,
-    usage: Option<&crate::canonical::Usage>,
-    extras: &[(String, crate::canonical::RawJson)],
-) {
+pub(crate) fn write_tail(object: &mut ObjectWriter<'_>, usage: Option<&Usage>, extras: &[(String, RawJson)]) {
     if let Some(usage) = usage {
         usage::write(usage, object.key("usage"));
     }
-    const OWN: [&str; 6] = ["id", "object", "created", "model", "choices", "usage"];
-    object.raws(extras.iter().filter(|(name, _)| !OWN.contains(&name.as_str())));
+    object.raws(foreign(extras, &["id", "object", "created", "model", "choices", "usage"]));
+}
+
+/// The fields of a choice, of chat or text completion.
+pub(crate) const OF_CHOICES: [&str; 5] = ["index", "message", "text", "logprobs", "finish_reason"];
+
+/// The extras that bear no name of `own`, the fields that are written anyway.
+pub(crate) fn foreign<'a>(
+    extras: &'a [(String, RawJson)],
+    own: &[&str],
+) -> impl Iterator<Item = &'a (String, RawJson)> {
+    extras.iter().filter(move |(name, _)| !own.contains(&name.as_str()))
 }
 
 /// Writes a choice.
-pub fn write_choice(choice: &Choice, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(crate) fn write_choice(choice: &Choice, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("index", &choice.index);
     let at = format_args!("choices[{}].message", choice.index);
     message::write_answer(&choice.message, &at, losses, object.key("message"));
     object.field("logprobs", &choice.logprobs);
     object.field("finish_reason", &choice.finish_reason.as_ref().map(FinishReason::openai_word));
+    object.raws(foreign(&choice.extras, &OF_CHOICES));
     object.end();
 }

@@ -2,14 +2,14 @@
 
 use super::Body;
 use crate::ModelTraits;
-use crate::canonical::{Losses, MaxTokens, Sampling, Scale, Temperature};
-use crate::raw::{Mismatch, Object, Read, element, text};
+use crate::canonical::{Losses, MaxTokens, Sampling, Temperature};
+use crate::raw::{Mismatch, Object, Read, each, text};
 
 /// Takes the fields out of a request. `max_tokens` stays among the rest where `max_completion_tokens` is given too.
 ///
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field.
-pub fn read(object: &mut Object<'_>) -> Read<Sampling> {
+pub(crate) fn read(object: &mut Object<'_>) -> Read<Sampling> {
     let temperature = object.number("temperature")?;
     let completion = object.count("max_completion_tokens")?;
     let max_tokens = match completion {
@@ -17,7 +17,7 @@ pub fn read(object: &mut Object<'_>) -> Read<Sampling> {
         None => object.count("max_tokens")?.map(|value| MaxTokens { value, completion: false }),
     };
     Ok(Sampling {
-        temperature: temperature.map(|value| Temperature { value, scale: Scale::Absolute, given: true }),
+        temperature: temperature.map(Temperature::given),
         top_p: object.number("top_p")?,
         top_k: None,
         n: object.count("n")?,
@@ -35,20 +35,15 @@ fn read_stop(object: &mut Object<'_>) -> Read<Option<Vec<String>>> {
     if let Ok(stop) = text(value) {
         return Ok(Some(vec![stop]));
     }
-    let wrong = || Mismatch::of(value, "a string or a list of strings").within("stop");
-    let list: Vec<&serde_json::value::RawValue> = serde_json::from_str(value.get()).map_err(|_| wrong())?;
-    let texts = list.into_iter().enumerate();
-    texts
-        .map(|(at, stop)| text(stop).map_err(|wrong| wrong.within(element("stop", at))))
-        .collect::<Read<_>>()
-        .map(Some)
+    if !value.get().starts_with('[') {
+        return Err(Mismatch::of(value, "a string or a list of strings").within("stop"));
+    }
+    each(value, text).map(Some).map_err(|wrong| wrong.within("stop"))
 }
 
 /// Writes the fields that stand before the messages or the prompt.
 pub(crate) fn write_first(sampling: &Sampling, model: &ModelTraits, chat: bool, body: &mut Body<'_>) {
-    // A reasoning model refuses any temperature but its own, so a default of the surface must not reach it.
-    let temperature = sampling.temperature.filter(|temperature| temperature.given || !model.reasoning);
-    body.some("temperature", temperature.map(|temperature| temperature.for_max(model.temperature_max)));
+    body.some("temperature", model.temperature(sampling));
     body.some("n", sampling.n);
     body.some("stop", sampling.stop.as_ref());
     if let Some(limit) = sampling.max_tokens {

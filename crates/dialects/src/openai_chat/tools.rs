@@ -10,19 +10,16 @@ use std::fmt::Display;
 ///
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field. So for the functions below.
-pub fn read(value: &RawValue) -> Read<Tool> {
+pub(crate) fn read(value: &RawValue) -> Read<Tool> {
     let mut object = Object::of(value)?;
     let kind = object.string("type")?;
     if kind.as_deref().is_some_and(|kind| kind != "function") {
         return Ok(Tool::Unknown(value.to_owned()));
     }
-    let Some(mut function) = object.object("function")? else {
-        return Err(Mismatch::missing("function", "an object"));
-    };
+    let mut function = object.need_object("function")?;
     let inside = |wrong: Mismatch| wrong.within("function");
-    let name = function.string("name").map_err(inside)?;
     Ok(Tool::Function {
-        name: name.ok_or_else(|| inside(Mismatch::missing("name", "a string")))?,
+        name: function.need_string("name").map_err(inside)?,
         description: function.string("description").map_err(inside)?,
         parameters: function.take("parameters").map(ToOwned::to_owned),
         strict: function.boolean("strict").map_err(inside)?,
@@ -37,7 +34,7 @@ pub(crate) fn is_known(tool: &Tool) -> bool {
 
 /// Writes a tool's declaration. `own`: it was written in a dialect of this family, so that what the canonical model
 /// does not name is meant for the reader; else that is a loss. `at` is its path.
-pub fn write(tool: &Tool, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(crate) fn write(tool: &Tool, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
     let (name, description, parameters, strict, extras) = match tool {
         Tool::Unknown(raw) => return out.extend_from_slice(raw.get().as_bytes()),
         Tool::Function { name, description, parameters, strict, extras } => {
@@ -59,7 +56,7 @@ pub fn write(tool: &Tool, at: &dyn Display, own: bool, losses: &mut Losses, out:
 }
 
 /// Reads `tool_choice`.
-pub fn read_choice(value: &RawValue) -> Read<ToolChoice> {
+pub(crate) fn read_choice(value: &RawValue) -> Read<ToolChoice> {
     if let Ok(word) = text(value) {
         return Ok(match word.as_str() {
             "auto" => ToolChoice::Auto,
@@ -82,7 +79,7 @@ pub fn read_choice(value: &RawValue) -> Read<ToolChoice> {
 }
 
 /// `tool_choice` in JSON; `None` when only another API knows it.
-pub fn choice_json(choice: &ToolChoice, own: bool) -> Option<RawJson> {
+pub(crate) fn choice_json(choice: &ToolChoice, own: bool) -> Option<RawJson> {
     Some(match choice {
         ToolChoice::Auto => to_raw("auto"),
         ToolChoice::None => to_raw("none"),
@@ -93,7 +90,7 @@ pub fn choice_json(choice: &ToolChoice, own: bool) -> Option<RawJson> {
 }
 
 /// Reads `response_format`.
-pub fn read_format(value: &RawValue) -> Read<ResponseFormat> {
+pub(crate) fn read_format(value: &RawValue) -> Read<ResponseFormat> {
     let wrong = |wrong: Mismatch| wrong.within("response_format");
     let mut object = Object::of(value).map_err(wrong)?;
     let kind = object.string("type").map_err(wrong)?;
@@ -119,7 +116,7 @@ fn read_schema(mut object: Object<'_>) -> Option<ResponseFormat> {
 }
 
 /// `response_format` in JSON; `None` when only another API knows it.
-pub fn format_json(format: &ResponseFormat, own: bool) -> Option<RawJson> {
+pub(crate) fn format_json(format: &ResponseFormat, own: bool) -> Option<RawJson> {
     let (name, description, schema, strict) = match format {
         ResponseFormat::Text => return Some(to_raw(&json!({"type": "text"}))),
         ResponseFormat::JsonObject => return Some(to_raw(&json!({"type": "json_object"}))),
@@ -141,7 +138,7 @@ pub fn format_json(format: &ResponseFormat, own: bool) -> Option<RawJson> {
 }
 
 /// Reads a call that a model made. Arguments that are JSON in place of text are taken as their text.
-pub fn read_call(value: &RawValue) -> Read<ToolCall> {
+pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
     let mut object = Object::of(value)?;
     let id = object.string("id")?.unwrap_or_default();
     if let Some(mut custom) = object.get("custom").and_then(|custom| Object::of(custom).ok()) {
@@ -164,7 +161,13 @@ pub(crate) fn arguments_text(value: &RawValue) -> String {
 }
 
 /// Writes a call that a model made.
-pub fn write_call(call: &ToolCall, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(crate) fn write_call(
+    call: &ToolCall,
+    at: &dyn Display,
+    own: bool,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) {
     let mut object = ObjectWriter::new(out);
     object.field("id", &call.id);
     // A call of another kind than `function` carries its own fields.

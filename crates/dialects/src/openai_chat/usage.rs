@@ -2,13 +2,13 @@
 
 use crate::canonical::Usage;
 use crate::framing::sse::SseReader;
-use crate::raw::{FieldTap, Object, ObjectWriter};
-use crate::stream::UsageMeter;
+use crate::raw::{Object, ObjectWriter};
+use crate::stream::{UsageMeter, WholeMeter};
 use memchr::memmem;
 use serde_json::value::RawValue;
 
 /// Reads a `usage` object; `None` when it holds no count. Anything odd in it is skipped.
-pub fn read(value: &RawValue) -> Option<Usage> {
+pub(crate) fn read(value: &RawValue) -> Option<Usage> {
     let mut object = Object::of(value).ok()?;
     let mut prompt = inner(&mut object, "prompt_tokens_details");
     let mut completion = inner(&mut object, "completion_tokens_details");
@@ -46,7 +46,7 @@ fn with_reasoning_included(usage: Usage) -> Usage {
 }
 
 /// Writes a `usage` object. OpenAI's clients take three counts for granted; one that is not known is 0.
-pub fn write(usage: &Usage, out: &mut Vec<u8>) {
+pub(crate) fn write(usage: &Usage, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("prompt_tokens", &usage.prompt_tokens.unwrap_or(0));
     object.field("completion_tokens", &usage.completion_tokens.unwrap_or(0));
@@ -67,8 +67,8 @@ pub fn write(usage: &Usage, out: &mut Vec<u8>) {
 }
 
 /// A meter of a stream of chunks, or of a whole answer.
-pub fn meter(streamed: bool) -> Box<dyn UsageMeter> {
-    if streamed { Box::new(StreamMeter::default()) } else { Box::new(WholeMeter::default()) }
+pub(crate) fn meter(streamed: bool) -> Box<dyn UsageMeter> {
+    if streamed { Box::new(StreamMeter::default()) } else { WholeMeter::boxed(&[("usage", read)]) }
 }
 
 /// Reads usage from chunks. Chunks without any are not parsed.
@@ -120,32 +120,6 @@ fn names_usage(data: &[u8]) -> bool {
         let after = data[at + NAME.len()..].trim_ascii_start();
         after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().first() == Some(&b'{'))
     })
-}
-
-/// Reads usage from a whole answer.
-#[derive(Debug)]
-pub(crate) struct WholeMeter {
-    tap: FieldTap,
-}
-
-impl Default for WholeMeter {
-    fn default() -> Self {
-        Self { tap: FieldTap::new("usage") }
-    }
-}
-
-impl UsageMeter for WholeMeter {
-    fn feed(&mut self, bytes: &[u8]) {
-        self.tap.feed(bytes);
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        read(serde_json::from_slice(self.tap.value()?).ok()?)
-    }
-
-    fn finished(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

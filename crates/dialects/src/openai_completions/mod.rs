@@ -1,7 +1,7 @@
 //! OpenAI's legacy text completions, `POST /completions`.
 
 mod request;
-mod response;
+pub(crate) mod response;
 mod stream;
 
 use crate::canonical::{CompletionRequest, CompletionResponse, Failure, Losses, UpstreamError};
@@ -11,7 +11,7 @@ use crate::{CompletionCodec, Dialect, ErrorReply, ModelTraits};
 
 /// The dialect `openai_completions`.
 #[derive(Debug, Clone, Copy)]
-pub struct OpenAiCompletions;
+pub(crate) struct OpenAiCompletions;
 
 impl Dialect for OpenAiCompletions {
     fn name(&self) -> &'static str {

@@ -3,13 +3,14 @@
 use crate::canonical::{CompletionChoice, CompletionResponse, Failure, FinishReason};
 use crate::openai_chat::message;
 use crate::openai_chat::response::{
-    open, read_choices, take_created, take_finish_reason, take_index, take_text, write_head, write_tail,
+    OF_CHOICES, foreign, open, read_choices, take_created, take_finish_reason, take_index, take_text,
+    write_head, write_tail,
 };
 use crate::raw::{ArrayWriter, Object, ObjectWriter, Read};
 use serde_json::value::RawValue;
 
 /// Reads a provider's answer; choices may be those of chat.
-pub(super) fn decode(body: &[u8]) -> Result<CompletionResponse, Failure> {
+pub(crate) fn decode(body: &[u8]) -> Result<CompletionResponse, Failure> {
     let mut object = open(body)?;
     let choices = read_choices(&mut object, read_choice)?;
     object.take("object");
@@ -38,11 +39,12 @@ fn read_choice(place: u32, value: &RawValue) -> Read<CompletionChoice> {
         text,
         finish_reason: take_finish_reason(&mut object),
         logprobs: object.take("logprobs").map(ToOwned::to_owned),
+        extras: object.rest(),
     })
 }
 
 /// Writes an answer for a client.
-pub(super) fn encode(response: &CompletionResponse) -> Vec<u8> {
+pub(crate) fn encode(response: &CompletionResponse) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut object = ObjectWriter::new(&mut out);
     write_head(
@@ -57,6 +59,7 @@ pub(super) fn encode(response: &CompletionResponse) -> Vec<u8> {
         let mut object = ObjectWriter::new(list.element());
         object.field("text", &choice.text).field("index", &choice.index).field("logprobs", &choice.logprobs);
         object.field("finish_reason", &choice.finish_reason.as_ref().map(FinishReason::openai_word));
+        object.raws(foreign(&choice.extras, &OF_CHOICES));
         object.end();
     }
     list.end();

@@ -1,7 +1,7 @@
 //! OpenAI's embeddings, `POST /embeddings`.
 
 mod request;
-mod response;
+pub(crate) mod response;
 
 use crate::canonical::{EmbeddingRequest, EmbeddingResponse, Failure, Losses, UpstreamError};
 use crate::openai_chat::{errors, usage};
@@ -10,7 +10,7 @@ use crate::{Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
 
 /// The dialect `openai_embeddings`.
 #[derive(Debug, Clone, Copy)]
-pub struct OpenAiEmbeddings;
+pub(crate) struct OpenAiEmbeddings;
 
 impl Dialect for OpenAiEmbeddings {
     fn name(&self) -> &'static str {

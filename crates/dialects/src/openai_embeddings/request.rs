@@ -42,11 +42,8 @@ fn read_input(value: &RawValue) -> Read<EmbeddingInput> {
 }
 
 fn read_encoding(value: &RawValue) -> Read<Encoding> {
-    match value.get() {
-        "\"float\"" => Ok(Encoding::Float),
-        "\"base64\"" => Ok(Encoding::Base64),
-        _ => Err(Mismatch::of(value, "`float` or `base64`").within("encoding_format")),
-    }
+    let encoding = text(value).ok().and_then(|word| Encoding::of_openai_word(&word));
+    encoding.ok_or_else(|| Mismatch::of(value, "`float` or `base64`").within("encoding_format"))
 }
 
 /// Writes a request for a provider.
@@ -59,11 +56,7 @@ pub(super) fn encode(request: &EmbeddingRequest, model: &ModelTraits, losses: &m
         EmbeddingInput::Tokens(raw) => body.field("input", raw),
     }
     body.some("dimensions", request.dimensions);
-    let encoding = request.encoding.map(|encoding| match encoding {
-        Encoding::Float => "float",
-        Encoding::Base64 => "base64",
-    });
-    body.some("encoding_format", encoding);
+    body.some("encoding_format", request.encoding.map(Encoding::openai_word));
     body.some("user", request.user.as_ref());
     body.end(losses);
     out

@@ -1,13 +1,13 @@
 //! Answers of embeddings.
 
 use crate::canonical::{EmbeddingResponse, Failure, Vector};
-use crate::openai_chat::response::{open_of, take_index, take_text};
+use crate::openai_chat::response::{foreign, open_of, take_index, take_text};
 use crate::openai_chat::usage;
 use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, element, text};
 use serde_json::value::RawValue;
 
 /// Reads a provider's answer.
-pub(super) fn decode(body: &[u8]) -> Result<EmbeddingResponse, Failure> {
+pub(crate) fn decode(body: &[u8]) -> Result<EmbeddingResponse, Failure> {
     let mut object = open_of(body, "data")?;
     let vectors = read_vectors(&mut object).map_err(Mismatch::blame_upstream)?;
     object.take("object");
@@ -41,7 +41,7 @@ fn read_vector(place: u32, item: &RawValue) -> Read<(u32, Vector)> {
 }
 
 /// Writes an answer for a client.
-pub(super) fn encode(response: &EmbeddingResponse) -> Vec<u8> {
+pub(crate) fn encode(response: &EmbeddingResponse) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     let mut object = ObjectWriter::new(&mut out);
     object.field("object", "list");
@@ -63,8 +63,7 @@ pub(super) fn encode(response: &EmbeddingResponse) -> Vec<u8> {
     let mut usage = ObjectWriter::new(object.key("usage"));
     usage.field("prompt_tokens", &prompt).field("total_tokens", &total);
     usage.end();
-    const OWN: [&str; 4] = ["object", "data", "model", "usage"];
-    object.raws(response.extras.iter().filter(|(name, _)| !OWN.contains(&name.as_str())));
+    object.raws(foreign(&response.extras, &["object", "data", "model", "usage"]));
     object.end();
     out
 }

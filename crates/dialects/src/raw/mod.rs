@@ -1,15 +1,19 @@
-//! JSON bodies that are mostly not read: a peek at the top level, and edits of it.
+//! JSON that is mostly not understood: a peek at a body's top level, edits of it, and objects read and written field by
+//! field. What nobody asks for stays as it was written.
 
+mod draft;
 mod object;
 mod patch;
 mod scan;
 mod tap;
 mod write;
 
-pub use object::{Mismatch, Object, Read, element, text};
 pub use patch::{Edit, patch, splice};
 pub use tap::FieldTap;
-pub use write::{ArrayWriter, ObjectWriter, to_raw, write_json};
+
+pub(crate) use draft::Draft;
+pub(crate) use object::{Mismatch, Object, Read, each, element, text};
+pub(crate) use write::{ArrayWriter, ObjectWriter, to_bytes, to_raw, write_json};
 
 use crate::canonical::{Class, Failure};
 use scan::Scanner;

@@ -9,18 +9,18 @@ use std::fmt;
 
 /// A value that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
+pub(crate) struct Mismatch {
     /// JSON path of the value; empty for the body itself.
-    pub path: String,
+    pub(crate) path: String,
     /// What should stand there, such as `a string`.
-    pub expected: &'static str,
+    pub(crate) expected: &'static str,
     /// What stands there.
-    pub found: &'static str,
+    pub(crate) found: &'static str,
 }
 
 impl Mismatch {
     /// `value` is not `expected`.
-    pub fn of(value: &RawValue, expected: &'static str) -> Self {
+    pub(crate) fn of(value: &RawValue, expected: &'static str) -> Self {
         let found = match value.get().as_bytes().first() {
             Some(b'"') => "a string",
             Some(b'{') => "an object",
@@ -33,19 +33,19 @@ impl Mismatch {
     }
 
     /// A required field that is not there.
-    pub fn missing(name: &str, expected: &'static str) -> Self {
+    pub(crate) fn missing(name: &str, expected: &'static str) -> Self {
         Self { path: name.to_owned(), expected, found: "nothing" }
     }
 
     /// The same, seen from one level further out.
     #[must_use]
-    pub fn within(self, outer: impl fmt::Display) -> Self {
+    pub(crate) fn within(self, outer: impl fmt::Display) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         Self { path: format!("{outer}{separator}{}", self.path), ..self }
     }
 
     /// The failure when a client wrote the value.
-    pub fn blame_caller(self) -> Failure {
+    pub(crate) fn blame_caller(self) -> Failure {
         let message = self.to_string();
         match self.path.as_str() {
             "" => Failure::new(Class::InvalidRequest, message),
@@ -54,7 +54,7 @@ impl Mismatch {
     }
 
     /// The failure when a provider wrote the value.
-    pub fn blame_upstream(self) -> Failure {
+    pub(crate) fn blame_upstream(self) -> Failure {
         Failure::new(Class::UpstreamError, format!("the provider's answer cannot be read: {self}"))
     }
 }
@@ -67,12 +67,12 @@ impl fmt::Display for Mismatch {
 }
 
 /// A value that was read, or what is wrong with it.
-pub type Read<T> = Result<T, Mismatch>;
+pub(crate) type Read<T> = Result<T, Mismatch>;
 
 /// The fields of a JSON object in their order. Of a field that is named twice the last value counts, as in Python and
 /// JavaScript.
 #[derive(Debug, Clone, Default)]
-pub struct Object<'a> {
+pub(crate) struct Object<'a> {
     fields: IndexMap<Cow<'a, str>, Option<&'a RawValue>>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// The parser's message when the body is not valid JSON or not an object.
-    pub fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(body)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A [`Failure`] that blames the caller.
-    pub fn of_request(body: &'a [u8]) -> Result<Self, Failure> {
+    pub(crate) fn of_request(body: &'a [u8]) -> Result<Self, Failure> {
         Self::parse(body).map_err(|error| {
             Failure::new(Class::InvalidRequest, format!("the body is not a valid JSON object: {error}"))
         })
@@ -99,7 +99,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A [`Failure`] that blames the upstream.
-    pub fn of_response(body: &'a [u8]) -> Result<Self, Failure> {
+    pub(crate) fn of_response(body: &'a [u8]) -> Result<Self, Failure> {
         Self::parse(body).map_err(|error| {
             Failure::new(
                 Class::UpstreamError,
@@ -112,22 +112,22 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A [`Mismatch`] when it is not an object.
-    pub fn of(value: &'a RawValue) -> Read<Self> {
+    pub(crate) fn of(value: &'a RawValue) -> Read<Self> {
         serde_json::from_str(value.get()).map_err(|_| Mismatch::of(value, "an object"))
     }
 
     /// Puts a field in place of what the object has under this name, else at the end.
-    pub fn set(&mut self, name: &'a str, value: &'a RawValue) {
+    pub(crate) fn set(&mut self, name: &'a str, value: &'a RawValue) {
         self.fields.insert(Cow::Borrowed(name), Some(value));
     }
 
     /// The value of a field, `null` included.
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.get(name).copied().flatten()
     }
 
     /// Takes a field out; `null` counts as absent.
-    pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         self.fields.get_mut(name)?.take().filter(|value| value.get() != "null")
     }
 
@@ -135,63 +135,83 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A [`Mismatch`] when another kind of value stands there. So for the functions below.
-    pub fn string(&mut self, name: &str) -> Read<Option<String>> {
+    pub(crate) fn string(&mut self, name: &str) -> Read<Option<String>> {
         self.read(name, "a string")
     }
 
     /// Takes out a boolean.
-    pub fn boolean(&mut self, name: &str) -> Read<Option<bool>> {
+    pub(crate) fn boolean(&mut self, name: &str) -> Read<Option<bool>> {
         self.read(name, "a boolean")
     }
 
     /// Takes out a number.
-    pub fn number(&mut self, name: &str) -> Read<Option<f64>> {
+    pub(crate) fn number(&mut self, name: &str) -> Read<Option<f64>> {
         self.read(name, "a number")
     }
 
     /// Takes out an integer.
-    pub fn integer(&mut self, name: &str) -> Read<Option<i64>> {
+    pub(crate) fn integer(&mut self, name: &str) -> Read<Option<i64>> {
         self.read(name, "an integer")
     }
 
     /// Takes out an integer that is not negative.
-    pub fn count(&mut self, name: &str) -> Read<Option<u64>> {
+    pub(crate) fn count(&mut self, name: &str) -> Read<Option<u64>> {
         self.read(name, "an integer that is not negative")
     }
 
     /// Takes out an object.
-    pub fn object(&mut self, name: &str) -> Read<Option<Object<'a>>> {
+    pub(crate) fn object(&mut self, name: &str) -> Read<Option<Object<'a>>> {
         self.take(name).map(|value| Self::of(value).map_err(|wrong| wrong.within(name))).transpose()
     }
 
     /// Takes out a list.
-    pub fn list(&mut self, name: &str) -> Read<Option<Vec<&'a RawValue>>> {
+    pub(crate) fn list(&mut self, name: &str) -> Read<Option<Vec<&'a RawValue>>> {
         self.read(name, "a list")
     }
 
     /// Takes out a list and reads each of its elements.
-    pub fn each<T>(&mut self, name: &str, read: impl Fn(&'a RawValue) -> Read<T>) -> Read<Option<Vec<T>>> {
-        let Some(list) = self.list(name)? else { return Ok(None) };
-        let read_at =
-            |(place, value)| read(value).map_err(|wrong: Mismatch| wrong.within(element(name, place)));
-        list.into_iter().enumerate().map(read_at).collect::<Read<Vec<T>>>().map(Some)
+    pub(crate) fn each<T>(
+        &mut self,
+        name: &str,
+        read: impl FnMut(&'a RawValue) -> Read<T>,
+    ) -> Read<Option<Vec<T>>> {
+        self.take(name).map(|list| each(list, read).map_err(|wrong| wrong.within(name))).transpose()
+    }
+
+    /// Takes out a list of strings.
+    pub(crate) fn strings(&mut self, name: &str) -> Read<Option<Vec<String>>> {
+        self.read(name, "a list of strings")
+    }
+
+    /// Takes out a string that must be there.
+    ///
+    /// # Errors
+    /// A [`Mismatch`] when nothing or another kind of value stands there. So for the function below.
+    pub(crate) fn need_string(&mut self, name: &str) -> Read<String> {
+        self.string(name)?.ok_or_else(|| Mismatch::missing(name, "a string"))
+    }
+
+    /// Takes out an object that must be there.
+    pub(crate) fn need_object(&mut self, name: &str) -> Read<Object<'a>> {
+        self.object(name)?.ok_or_else(|| Mismatch::missing(name, "an object"))
     }
 
     /// Whether nothing is left.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.values().all(Option::is_none)
     }
 
-    /// The names that are left, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.as_ref())
-    }
-
     /// What is left, in order.
-    pub fn rest(self) -> Vec<(String, RawJson)> {
+    pub(crate) fn rest(self) -> Vec<(String, RawJson)> {
         let left =
             self.fields.into_iter().filter_map(|(name, value)| Some((name.into_owned(), value?.to_owned())));
         left.collect()
+    }
+
+    /// What is left and not `null`, in order: for APIs where `null` says as much as nothing.
+    pub(crate) fn rest_without_nulls(mut self) -> Vec<(String, RawJson)> {
+        self.fields.retain(|_, value| value.is_some_and(|value| value.get() != "null"));
+        self.rest()
     }
 
     fn read<T: Deserialize<'a>>(&mut self, name: &str, expected: &'static str) -> Read<Option<T>> {
@@ -203,8 +223,22 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Reads each element of the list that `value` is.
+///
+/// # Errors
+/// A [`Mismatch`] when it is none, or that of the first element that cannot be read.
+pub(crate) fn each<'a, T>(
+    value: &'a RawValue,
+    mut read: impl FnMut(&'a RawValue) -> Read<T>,
+) -> Read<Vec<T>> {
+    let list: Vec<&'a RawValue> =
+        serde_json::from_str(value.get()).map_err(|_| Mismatch::of(value, "a list"))?;
+    let read_at = |(place, value)| read(value).map_err(|wrong: Mismatch| wrong.within(element("", place)));
+    list.into_iter().enumerate().map(read_at).collect()
+}
+
 /// The path of a list's element.
-pub fn element(name: &str, place: usize) -> String {
+pub(crate) fn element(name: &str, place: usize) -> String {
     format!("{name}[{place}]")
 }
 
@@ -212,7 +246,7 @@ pub fn element(name: &str, place: usize) -> String {
 ///
 /// # Errors
 /// A [`Mismatch`] when it is none.
-pub fn text(value: &RawValue) -> Read<String> {
+pub(crate) fn text(value: &RawValue) -> Read<String> {
     serde_json::from_str(value.get()).map_err(|_| Mismatch::of(value, "a string"))
 }
 
@@ -283,6 +317,23 @@ mod tests {
         let mut object = Object::parse(body).unwrap();
         let wrong = object.each("list", |value| Object::of(value)?.string("a")).unwrap_err();
         assert_eq!(wrong.to_string(), "list[1].a must be a string, not a number");
+    }
+
+    #[test]
+    fn what_must_be_there_is_named_where_it_is_missing() {
+        let mut object = Object::parse(br#"{"list":[{"a":null}],"b":{}}"#).unwrap();
+        let wrong = object.each("list", |value| Object::of(value)?.need_string("a")).unwrap_err();
+        assert_eq!(wrong.to_string(), "list[0].a must be a string, not nothing");
+        let mut inner = object.need_object("b").unwrap();
+        assert_eq!(inner.need_object("c").unwrap_err().blame_caller().param.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn nulls_are_left_only_where_they_mean_something() {
+        let object = || Object::parse(br#"{"b":1.50,"n":null,"c":{"d": 1e2}}"#).unwrap();
+        let names = |rest: Vec<(String, RawJson)>| rest.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(object().rest()), ["b", "n", "c"]);
+        assert_eq!(names(object().rest_without_nulls()), ["b", "c"]);
     }
 
     #[test]

@@ -5,31 +5,38 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Appends `value` as JSON.
-pub fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
+pub(crate) fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("memory takes every byte and keys are strings");
 }
 
+/// `value` as a body of JSON.
+pub(crate) fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write_json(value, &mut out);
+    out
+}
+
 /// `value` as raw JSON.
-pub fn to_raw<T: Serialize + ?Sized>(value: &T) -> RawJson {
+pub(crate) fn to_raw<T: Serialize + ?Sized>(value: &T) -> RawJson {
     serde_json::value::to_raw_value(value).expect("memory takes every byte and keys are strings")
 }
 
 /// Writes an object. [`ObjectWriter::end`] closes it.
 #[derive(Debug)]
-pub struct ObjectWriter<'a> {
+pub(crate) struct ObjectWriter<'a> {
     out: &'a mut Vec<u8>,
     started: bool,
 }
 
 impl<'a> ObjectWriter<'a> {
     /// Opens an object.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, started: false }
     }
 
     /// Writes a field's name; its value must be appended to what this gives.
-    pub fn key(&mut self, name: &str) -> &mut Vec<u8> {
+    pub(crate) fn key(&mut self, name: &str) -> &mut Vec<u8> {
         if std::mem::replace(&mut self.started, true) {
             self.out.push(b',');
         }
@@ -39,13 +46,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Writes a field.
-    pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> &mut Self {
+    pub(crate) fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> &mut Self {
         write_json(value, self.key(name));
         self
     }
 
     /// Writes a field if there is a value.
-    pub fn some<T: Serialize>(&mut self, name: &str, value: Option<T>) -> &mut Self {
+    pub(crate) fn some<T: Serialize>(&mut self, name: &str, value: Option<T>) -> &mut Self {
         if let Some(value) = value {
             self.field(name, &value);
         }
@@ -53,13 +60,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Writes a field whose value is JSON already.
-    pub fn raw(&mut self, name: &str, value: &RawValue) -> &mut Self {
+    pub(crate) fn raw(&mut self, name: &str, value: &RawValue) -> &mut Self {
         self.key(name).extend_from_slice(value.get().as_bytes());
         self
     }
 
     /// Writes fields whose values are JSON already.
-    pub fn raws<'b>(&mut self, fields: impl IntoIterator<Item = &'b (String, RawJson)>) -> &mut Self {
+    pub(crate) fn raws<'b>(&mut self, fields: impl IntoIterator<Item = &'b (String, RawJson)>) -> &mut Self {
         for (name, value) in fields {
             self.raw(name, value);
         }
@@ -67,7 +74,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Writes the fields of `object`; nothing when it is no object.
-    pub fn merge(&mut self, object: &RawValue) -> &mut Self {
+    pub(crate) fn merge(&mut self, object: &RawValue) -> &mut Self {
         if let Ok(object) = super::Object::of(object) {
             self.raws(&object.rest());
         }
@@ -75,27 +82,27 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Closes the object.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push(b'}');
     }
 }
 
 /// Writes a list. [`ArrayWriter::end`] closes it.
 #[derive(Debug)]
-pub struct ArrayWriter<'a> {
+pub(crate) struct ArrayWriter<'a> {
     out: &'a mut Vec<u8>,
     started: bool,
 }
 
 impl<'a> ArrayWriter<'a> {
     /// Opens a list.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
         out.push(b'[');
         Self { out, started: false }
     }
 
     /// Begins an element, which must be appended to what this gives.
-    pub fn element(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn element(&mut self) -> &mut Vec<u8> {
         if std::mem::replace(&mut self.started, true) {
             self.out.push(b',');
         }
@@ -103,7 +110,7 @@ impl<'a> ArrayWriter<'a> {
     }
 
     /// Closes the list.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push(b']');
     }
 }

@@ -1,5 +1,9 @@
 //! Streams: bytes to events to bytes, and usage read from bytes that pass.
 
+mod meter;
+
+pub(crate) use meter::WholeMeter;
+
 use crate::canonical::{Event, Failure, Usage};
 
 /// Reads a provider's stream. Any chunking of the same bytes gives the same events.

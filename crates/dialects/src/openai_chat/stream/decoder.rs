@@ -17,14 +17,14 @@ const MOST: usize = 1024;
 
 /// Reads a stream of chunks of chat or text completion.
 #[derive(Debug, Default)]
-pub struct ChunkDecoder {
+pub(crate) struct ChunkDecoder {
     reader: SseReader,
     state: State,
 }
 
 impl ChunkDecoder {
     /// A decoder at the start of a stream.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 }
@@ -84,7 +84,7 @@ impl State {
         }
         let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(unreadable)?;
         if is_error(&chunk) {
-            return Err(read_error(data));
+            return Err(Box::new(UpstreamError::of_frame(data)));
         }
         let usage = chunk.usage.and_then(usage::read);
         let choices = chunk.choices.unwrap_or_default();
@@ -186,15 +186,6 @@ fn truncated() -> UpstreamError {
 fn is_error(chunk: &Chunk<'_>) -> bool {
     let is_set = |error: &RawValue| error.get() != "false";
     chunk.error.is_some_and(is_set) || chunk.object.is_some_and(|object| object.get() == "\"error\"")
-}
-
-fn read_error(data: &[u8]) -> Broken {
-    let json = serde_json::from_slice::<serde_json::Value>(data).unwrap_or_default();
-    let mut error = UpstreamError::of_json(&json);
-    if error.message.is_empty() {
-        error.message = "the provider reports an error without a message".to_owned();
-    }
-    Box::new(error)
 }
 
 fn take_delta(

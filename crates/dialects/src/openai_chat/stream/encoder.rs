@@ -9,7 +9,7 @@ use crate::stream::StreamEncoder;
 ///
 /// Says nothing for `Failed`: who drives it classifies the error and calls [`StreamEncoder::fail`].
 #[derive(Debug)]
-pub struct ChunkEncoder {
+pub(crate) struct ChunkEncoder {
     /// The fields of every chunk up to its choices.
     head: Vec<u8>,
     include_usage: bool,
@@ -37,7 +37,7 @@ enum Holds {
 
 impl ChunkEncoder {
     /// An encoder at the start of a stream; `include_usage` as the client's `stream_options` say.
-    pub fn new(include_usage: bool) -> Self {
+    pub(crate) fn new(include_usage: bool) -> Self {
         let mut encoder = Self { head: Vec::new(), include_usage, usage: None, choices: Vec::new() };
         encoder.start(None, None, None);
         encoder

@@ -7,6 +7,6 @@ mod encoder;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::ChunkDecoder;
-pub use encoder::ChunkEncoder;
+pub(crate) use decoder::ChunkDecoder;
+pub(crate) use encoder::ChunkEncoder;
 pub(crate) use encoder::{chunk_head, chunk_tail, write_error_event, write_usage_chunk};

@@ -1,6 +1,6 @@
-use super::MlflowEndpoints;
 use crate::canonical::{BlockKind, Class, Delta, Event, Failure, FinishReason, Usage};
 use crate::dialect::{ChatCodec, CompletionCodec};
+use crate::mlflow_endpoints::MlflowEndpoints;
 use crate::openai_chat::OpenAiChat;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
-//! Streams for clients: chunks without a closing `[DONE]`.
+//! Streams, written for clients.
 
-use super::response::{Counts, word};
 use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
 use crate::mlflow_contract::error::{self, Contract};
-use crate::object::bytes_of;
+use crate::mlflow_endpoints::response::{Counts, word};
+use crate::raw::to_bytes;
 use crate::stream::StreamEncoder;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -93,7 +93,7 @@ impl Head {
             usage,
         };
         out.extend_from_slice(b"data: ");
-        out.extend_from_slice(&bytes_of(&chunk));
+        out.extend_from_slice(&to_bytes(&chunk));
         out.extend_from_slice(b"\n\n");
     }
 
@@ -152,7 +152,7 @@ impl Head {
 
 /// Writes a chat's stream.
 #[derive(Debug)]
-pub(super) struct ChatEncoder {
+pub(crate) struct ChatEncoder {
     head: Head,
     choices: HashMap<u32, State>,
 }
@@ -176,7 +176,7 @@ enum Kind {
 }
 
 impl ChatEncoder {
-    pub(super) fn new(include_usage: bool) -> Self {
+    pub(crate) fn new(include_usage: bool) -> Self {
         Self { head: Head::new("chat.completion.chunk", include_usage), choices: HashMap::new() }
     }
 
@@ -272,14 +272,14 @@ impl StreamEncoder for ChatEncoder {
 
 /// Writes a completion's stream.
 #[derive(Debug)]
-pub(super) struct TextEncoder {
+pub(crate) struct TextEncoder {
     head: Head,
     /// Blocks of reasoning, for which a completion has no place.
     unsaid: HashSet<(u32, u32)>,
 }
 
 impl TextEncoder {
-    pub(super) fn new(include_usage: bool) -> Self {
+    pub(crate) fn new(include_usage: bool) -> Self {
         Self { head: Head::new("text_completion_chunk", include_usage), unsaid: HashSet::new() }
     }
 }

@@ -1,10 +1,9 @@
 //! Streams, written for a client.
 
-use super::{blocks, response, usage};
-use crate::anthropic;
+use crate::anthropic_messages::{blocks, errors, response, usage};
 use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
 use crate::framing::sse;
-use crate::object::bytes_of;
+use crate::raw::to_bytes;
 use crate::stream::StreamEncoder;
 use serde::Serialize;
 use serde_json::json;
@@ -13,7 +12,7 @@ use std::collections::VecDeque;
 /// Writes a stream of one answer. One block is open at a time: what other blocks get meanwhile waits its turn.
 /// `message_delta` waits for the end, for usage may come after the reason.
 #[derive(Default)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     started: bool,
     done: bool,
     /// Blocks that are not closed yet, the open one first.
@@ -57,7 +56,7 @@ impl StreamEncoder for Encoder {
 
     fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.done, true) {
-            write("error", &anthropic::error_body(failure, request_id), out);
+            write("error", &errors::body_of(failure, request_id), out);
         }
     }
 }
@@ -195,7 +194,7 @@ fn write_delta(index: u32, kind: &BlockKind, delta: &Delta, out: &mut Vec<u8>) {
 }
 
 fn write(event: &str, data: &impl Serialize, out: &mut Vec<u8>) {
-    sse::write(Some(event), &bytes_of(data), out);
+    sse::write(Some(event), &to_bytes(data), out);
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! Streams, read from the provider.
 
-use super::response;
-use super::usage::Counts;
+use super::frame::{BlockStart, Frame, Piece, Started};
+use crate::anthropic_messages::response;
+use crate::anthropic_messages::usage::Counts;
 use crate::canonical::{BlockKind, Delta, Event, UpstreamError};
 use crate::framing::sse::{SseEvent, SseReader};
 use crate::stream::StreamDecoder;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 /// Reads a stream: `message_start`, blocks, `message_delta`, `message_stop`, with `ping` anywhere.
 #[derive(Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     reader: SseReader,
     state: State,
 }
@@ -36,54 +35,6 @@ struct Open {
     block: Option<u32>,
     /// A tool call's input as its start gave it, until a piece of it comes.
     input: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Frame<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    index: Option<u64>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content_block: Option<&'a RawValue>,
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Started<'a> {
-    id: Option<String>,
-    model: Option<String>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct BlockStart<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    id: Option<String>,
-    name: Option<String>,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    data: Option<String>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Piece<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    partial_json: Option<String>,
-    stop_reason: Option<String>,
 }
 
 /// The most blocks that may be open at once; Anthropic opens one at a time.
@@ -131,7 +82,11 @@ impl State {
                 events.push(Event::Finished);
                 Some(())
             }
-            Some("error") => return self.fail_with(data, events),
+            Some("error") => {
+                self.done = true;
+                events.push(Event::Failed(UpstreamError::of_frame(data)));
+                Some(())
+            }
             _ => {
                 events.push(Event::Unknown(Bytes::copy_from_slice(data)));
                 Some(())
@@ -244,7 +199,7 @@ impl State {
     }
 
     fn count(&mut self, usage: Option<&RawValue>, events: &mut Vec<Event>) {
-        self.counts.update(usage.map(|usage| Counts::of(usage.get())).unwrap_or_default());
+        self.counts.update(usage.map(Counts::of).unwrap_or_default());
         if usage.is_some() {
             events.extend(self.counts.usage().map(Event::Usage));
         }
@@ -263,17 +218,8 @@ impl State {
 
     fn fail(&mut self, message: String, events: &mut Vec<Event>) {
         if !std::mem::replace(&mut self.done, true) {
-            events.push(Event::Failed(UpstreamError { message, ..UpstreamError::default() }));
+            events.push(Event::Failed(UpstreamError::of_message(message)));
         }
-    }
-
-    fn fail_with(&mut self, data: &[u8], events: &mut Vec<Event>) {
-        let mut error = UpstreamError::of_json(&serde_json::from_slice(data).unwrap_or_default());
-        if error.message.is_empty() {
-            "the provider's stream reports an error".clone_into(&mut error.message);
-        }
-        self.done = true;
-        events.push(Event::Failed(error));
     }
 }
 

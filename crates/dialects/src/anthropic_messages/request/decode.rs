@@ -1,149 +1,122 @@
 //! Requests, read from a client.
 
-use super::blocks::{self, Block};
-use super::tools;
-use crate::anthropic;
+use crate::anthropic_messages::blocks::{self, Block};
+use crate::anthropic_messages::{parameters, tools};
 use crate::canonical::{
-    ChatRequest, Content, Extras, MaxTokens, Message, Part, RawJson, Reasoning, ResponseFormat, Role,
-    Sampling, Scale, Temperature,
+    ChatRequest, Content, Extras, Failure, Message, Part, RawJson, Reasoning, ResponseFormat, Role,
 };
-use crate::object::{Fields, Misread, objects};
+use crate::raw::{Mismatch, Object, Read, each, text};
 use serde_json::value::RawValue;
 
 /// Reads a request.
-pub(super) fn decode(body: &[u8]) -> Result<ChatRequest, Misread> {
-    let mut fields = Fields::of_body(body)?;
+pub(crate) fn decode(body: &[u8]) -> Result<ChatRequest, Failure> {
+    read(Object::of_request(body)?).map_err(Mismatch::blame_caller)
+}
+
+fn read(mut object: Object<'_>) -> Read<ChatRequest> {
     let mut messages = Vec::new();
-    if let Some(system) = fields.raw("system") {
-        let content = read_content(system, &fields.path("system"))?;
+    if let Some(system) = object.take("system") {
+        let content = read_content(system).map_err(|wrong| wrong.within("system"))?;
         messages.push(Message { content, ..Message::text(Role::System, "") });
     }
-    if !fields.has("messages") {
-        return Err(Misread { path: "messages".to_owned(), expected: "must be a list" });
-    }
-    for (mut turn, _) in fields.objects("messages")? {
-        read_turn(&mut turn, &mut messages)?;
-    }
+    let turns = object.each("messages", |turn| read_turn(turn, &mut messages))?;
+    turns.ok_or_else(|| Mismatch::missing("messages", "a list"))?;
     let mut extras = Vec::new();
-    let user = anthropic::take_user(&mut fields, &mut extras)?;
-    let (tool_choice, parallel_tool_calls) = tools::read_choice(&mut fields)?;
-    let mut reasoning = read_thinking(&mut fields, &mut extras)?;
-    let response_format = read_output(&mut fields, &mut reasoning, &mut extras)?;
-    let sampling = read_sampling(&mut fields)?;
+    let user = parameters::take_user(&mut object, &mut extras)?;
+    let (tool_choice, parallel_tool_calls) = tools::read_choice(&mut object)?;
+    let mut reasoning = read_thinking(&mut object, &mut extras)?;
+    let response_format = read_output(&mut object, &mut reasoning, &mut extras)?;
     let request = ChatRequest {
-        model: fields.take("model")?,
+        sampling: parameters::take_sampling(&mut object, "max_tokens")?,
+        model: object.string("model")?,
         messages,
-        sampling,
-        tools: tools::read(&mut fields)?,
+        tools: object.each("tools", tools::read)?.unwrap_or_default(),
         tool_choice,
         parallel_tool_calls,
         response_format,
         reasoning,
-        stream: fields.take("stream")?,
+        stream: object.boolean("stream")?,
         stream_usage: true,
         user,
         extras: Extras::default(),
     };
-    extras.extend(fields.rest());
+    extras.extend(object.rest_without_nulls());
     Ok(ChatRequest { extras: Extras { fields: extras, for_provider: false }, ..request })
 }
 
-fn read_sampling(fields: &mut Fields<'_>) -> Result<Sampling, Misread> {
-    let temperature: Option<f64> = fields.take("temperature")?;
-    let max_tokens: Option<u64> = fields.take("max_tokens")?;
-    Ok(Sampling {
-        temperature: temperature.map(|value| Temperature { value, scale: Scale::Absolute, given: true }),
-        top_p: fields.take("top_p")?,
-        top_k: fields.take("top_k")?,
-        stop: fields.take::<Vec<String>>("stop_sequences")?.filter(|stop| !stop.is_empty()),
-        max_tokens: max_tokens.map(|value| MaxTokens { value, completion: false }),
-        ..Sampling::default()
-    })
-}
-
 /// Reads a turn: tools' answers become messages of their own before what else the user says.
-fn read_turn(turn: &mut Fields<'_>, messages: &mut Vec<Message>) -> Result<(), Misread> {
-    let role = match turn.need::<String>("role")?.as_str() {
+fn read_turn(value: &RawValue, messages: &mut Vec<Message>) -> Read<()> {
+    let mut turn = Object::of(value)?;
+    let role = match turn.need_string("role")?.as_str() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         "system" => Role::System,
         other => Role::Other(other.to_owned()),
     };
-    let path = turn.path("content");
-    let Some(content) = turn.raw("content") else {
-        return Err(Misread { path, expected: "must be a string or a list" });
-    };
-    let mut message = Message { extras: turn.rest(), ..Message::text(role, "") };
-    if let Ok(text) = serde_json::from_str(content.get()) {
+    let content =
+        turn.take("content").ok_or_else(|| Mismatch::missing("content", "a string or a list of blocks"))?;
+    let mut message = Message { extras: turn.rest_without_nulls(), ..Message::text(role, "") };
+    if let Ok(text) = text(content) {
         message.content = Content::Text(text);
         messages.push(message);
         return Ok(());
     }
+    let before = messages.len();
     let mut parts = Vec::new();
-    let mut reports = 0;
-    for (mut block, raw) in objects(content, &path)? {
-        match blocks::read(&mut block, raw)? {
+    let read = each(content, |block| {
+        match blocks::read(block)? {
             Block::Part(part) => parts.push(part),
             Block::Call(call) => message.tool_calls.push(call),
-            Block::Result => {
-                messages.push(read_result(&mut block)?);
-                reports += 1;
-            }
+            Block::Result(result) => messages.push(read_result(result)?),
         }
-    }
-    if !parts.is_empty() {
-        message.content = Content::Parts(parts);
-    } else {
-        message.content = Content::None;
-    }
-    if !matches!(message.content, Content::None) || !message.tool_calls.is_empty() || reports == 0 {
+        Ok(())
+    });
+    read.map_err(|wrong| wrong.within("content"))?;
+    message.content = if parts.is_empty() { Content::None } else { Content::Parts(parts) };
+    let only_results =
+        matches!(message.content, Content::None) && message.tool_calls.is_empty() && messages.len() > before;
+    if !only_results {
         messages.push(message);
     }
     Ok(())
 }
 
-fn read_result(block: &mut Fields<'_>) -> Result<Message, Misread> {
-    let content = match block.raw("content") {
-        None => Content::None,
-        Some(raw) => read_content(raw, &block.path("content"))?,
-    };
+fn read_result(mut block: Object<'_>) -> Read<Message> {
+    let content = block.take("content").map_or(Ok(Content::None), read_content);
     Ok(Message {
-        content,
-        tool_call_id: Some(block.need("tool_use_id")?),
-        is_error: block.take("is_error")?.unwrap_or(false),
-        extras: block.rest(),
+        content: content.map_err(|wrong| wrong.within("content"))?,
+        tool_call_id: Some(block.need_string("tool_use_id")?),
+        is_error: block.boolean("is_error")?.unwrap_or(false),
+        extras: block.rest_without_nulls(),
         ..Message::text(Role::Tool, "")
     })
 }
 
 /// Reads a string or a list of blocks without calls.
-fn read_content(raw: &RawValue, path: &str) -> Result<Content, Misread> {
-    if let Ok(text) = serde_json::from_str(raw.get()) {
+fn read_content(value: &RawValue) -> Read<Content> {
+    if let Ok(text) = text(value) {
         return Ok(Content::Text(text));
     }
-    let mut parts = Vec::new();
-    for (mut block, raw) in objects(raw, path)? {
-        parts.push(match blocks::read(&mut block, raw)? {
+    let part = |block| {
+        Ok(match blocks::read(block)? {
             Block::Part(part) => part,
-            Block::Call(_) | Block::Result => Part::Unknown(raw.to_owned()),
-        });
-    }
-    Ok(Content::Parts(parts))
+            Block::Call(_) | Block::Result(_) => Part::Unknown(block.to_owned()),
+        })
+    };
+    each(value, part).map(Content::Parts)
 }
 
 /// Reads `thinking`. What is more than a budget or an end of it stays as an extra field, too.
-fn read_thinking(
-    fields: &mut Fields<'_>,
-    extras: &mut Vec<(String, RawJson)>,
-) -> Result<Option<Reasoning>, Misread> {
-    let Some(raw) = fields.raw("thinking") else { return Ok(None) };
-    let mut thinking = Fields::of(raw, fields.path("thinking"))?;
-    let reasoning = match thinking.need::<String>("type")?.as_str() {
-        "enabled" => thinking.take("budget_tokens")?.map(Reasoning::Budget),
+fn read_thinking(object: &mut Object<'_>, extras: &mut Vec<(String, RawJson)>) -> Read<Option<Reasoning>> {
+    let Some(raw) = object.take("thinking") else { return Ok(None) };
+    let inside = |wrong: Mismatch| wrong.within("thinking");
+    let mut thinking = Object::of(raw).map_err(inside)?;
+    let reasoning = match thinking.need_string("type").map_err(inside)?.as_str() {
+        "enabled" => thinking.count("budget_tokens").map_err(inside)?.map(Reasoning::Budget),
         "disabled" => Some(Reasoning::Off),
         _ => None,
     };
-    if reasoning.is_none() || !thinking.rest().is_empty() {
+    if reasoning.is_none() || !thinking.rest_without_nulls().is_empty() {
         extras.push(("thinking".to_owned(), raw.to_owned()));
     }
     Ok(reasoning)
@@ -151,38 +124,33 @@ fn read_thinking(
 
 /// Reads `output_config`: the form of the answer, and the effort where `thinking` gives no budget.
 fn read_output(
-    fields: &mut Fields<'_>,
+    object: &mut Object<'_>,
     reasoning: &mut Option<Reasoning>,
     extras: &mut Vec<(String, RawJson)>,
-) -> Result<Option<ResponseFormat>, Misread> {
-    let Some(raw) = fields.raw("output_config") else { return Ok(None) };
-    let mut output = Fields::of(raw, fields.path("output_config"))?;
-    let effort: Option<String> = output.take("effort")?;
+) -> Read<Option<ResponseFormat>> {
+    let Some(raw) = object.take("output_config") else { return Ok(None) };
+    let inside = |wrong: Mismatch| wrong.within("output_config");
+    let mut output = Object::of(raw).map_err(inside)?;
+    let effort = output.string("effort").map_err(inside)?;
     let taken = effort.is_none() || reasoning.is_none();
     if reasoning.is_none() {
         *reasoning = effort.map(Reasoning::Effort);
     }
-    let format = match output.raw("format") {
-        None => None,
-        Some(raw) => Some(read_format(raw, output.path("format"))?),
-    };
-    if !taken || !output.rest().is_empty() {
+    let format = output.take("format").map(read_format).transpose();
+    let format = format.map_err(|wrong| inside(wrong.within("format")))?;
+    if !taken || !output.rest_without_nulls().is_empty() {
         extras.push(("output_config".to_owned(), raw.to_owned()));
     }
     Ok(format)
 }
 
-fn read_format(raw: &RawValue, path: String) -> Result<ResponseFormat, Misread> {
-    let mut format = Fields::of(raw, path)?;
-    if format.need::<String>("type")? != "json_schema" {
-        return Ok(ResponseFormat::Unknown(raw.to_owned()));
+fn read_format(value: &RawValue) -> Read<ResponseFormat> {
+    let mut format = Object::of(value)?;
+    if format.need_string("type")? != "json_schema" {
+        return Ok(ResponseFormat::Unknown(value.to_owned()));
     }
-    Ok(ResponseFormat::JsonSchema {
-        name: None,
-        description: None,
-        schema: format.raw("schema").map(RawValue::to_owned),
-        strict: None,
-    })
+    let schema = format.take("schema").map(RawValue::to_owned);
+    Ok(ResponseFormat::JsonSchema { name: None, description: None, schema, strict: None })
 }
 
 #[cfg(test)]
@@ -264,8 +232,8 @@ mod tests {
             (json!({"messages": [], "tools": [{"input_schema": {}}]}), "tools[0].name"),
             (json!({"messages": [], "system": 1}), "system"),
         ] {
-            let misread = decode(body.to_string().as_bytes()).expect_err("a wrong field");
-            assert_eq!(misread.path, path);
+            let failure = decode(body.to_string().as_bytes()).expect_err("a wrong field");
+            assert_eq!(failure.param.as_deref(), Some(path));
         }
     }
 }

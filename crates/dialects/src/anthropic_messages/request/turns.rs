@@ -1,8 +1,9 @@
 //! A conversation as Anthropic wants it: instructions apart, and tools' answers first in the user's next turn.
 
-use super::blocks;
+use crate::anthropic_messages::blocks;
+use crate::anthropic_messages::parameters::NO_SUCH_FIELD;
 use crate::canonical::{Content, Losses, Message, Part, RawJson, Role};
-use crate::object::{Object, raw_of};
+use crate::raw::{Draft, to_raw};
 use serde::Serialize;
 
 /// The conversation, written.
@@ -15,7 +16,7 @@ pub(super) struct Turns {
 /// A text of the system.
 enum Instruction {
     Plain(String),
-    Blocks(Vec<Object>),
+    Blocks(Vec<Draft>),
 }
 
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ struct Turn {
 #[serde(untagged)]
 enum Said {
     Text(String),
-    Blocks(Vec<Object>),
+    Blocks(Vec<Draft>),
 }
 
 impl Turns {
@@ -64,13 +65,13 @@ impl Turns {
         }
         if let Some(texts) = self.system.iter().map(plain).collect::<Option<Vec<_>>>() {
             let joined = texts.join("\n");
-            return (!joined.is_empty()).then(|| raw_of(joined));
+            return (!joined.is_empty()).then(|| to_raw(&joined));
         }
         let blocks = self.system.iter().flat_map(|instruction| match instruction {
-            Instruction::Plain(text) => blocks::text(text).into_iter().map(raw_of).collect::<Vec<_>>(),
-            Instruction::Blocks(blocks) => blocks.iter().map(raw_of).collect(),
+            Instruction::Plain(text) => blocks::text(text).iter().map(to_raw).collect::<Vec<_>>(),
+            Instruction::Blocks(blocks) => blocks.iter().map(to_raw).collect(),
         });
-        Some(raw_of(blocks.collect::<Vec<_>>()))
+        Some(to_raw(&blocks.collect::<Vec<_>>()))
     }
 
     /// The top-level `messages`.
@@ -131,7 +132,7 @@ impl Turns {
         let Some(id) = &message.tool_call_id else {
             return losses.add(path, "a tool's answer without the id of its call");
         };
-        let mut block = Object::default();
+        let mut block = Draft::default();
         block.set("type", "tool_result");
         block.set("tool_use_id", blocks::valid_id(id));
         match &message.content {
@@ -155,7 +156,7 @@ impl Turns {
 }
 
 impl Turn {
-    fn insert_result(&mut self, result: Object) {
+    fn insert_result(&mut self, result: Draft) {
         if let Said::Text(text) = &self.content {
             self.content = Said::Blocks(blocks::text(text).into_iter().collect());
         }
@@ -175,7 +176,7 @@ fn lose_fields(message: &Message, path: &str, losses: &mut Losses) {
         losses.add(format!("{path}.tool_calls"), "only the assistant calls tools");
     }
     for (name, _) in message.extras.iter().filter(|(name, _)| name != "cache_control") {
-        losses.add(format!("{path}.{name}"), "Anthropic's API has no such field");
+        losses.add(format!("{path}.{name}"), NO_SUCH_FIELD);
     }
 }
 
@@ -185,7 +186,7 @@ fn cache_control(message: &Message) -> Option<&RawJson> {
 }
 
 /// All of a message's content as blocks, with the message's own cache mark on the last.
-fn blocks_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Object> {
+fn blocks_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Draft> {
     let mut blocks = parts_of(message, path, losses);
     if let (Some(mark), Some(last)) = (cache_control(message), blocks.last_mut()) {
         last.set_raw("cache_control", mark.clone());
@@ -193,7 +194,7 @@ fn blocks_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Object> 
     blocks
 }
 
-fn parts_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Object> {
+fn parts_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Draft> {
     match &message.content {
         Content::None => Vec::new(),
         Content::Text(text) => blocks::text(text).into_iter().collect(),

@@ -1,0 +1,11 @@
+//! Requests.
+
+mod decode;
+mod encode;
+mod reasoning;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+pub(super) use decode::decode;
+pub(super) use encode::encode;

@@ -1,0 +1,9 @@
+//! Laws that hold for every body and every stream, whatever it says.
+
+mod anthropic;
+mod bodies;
+mod every_codec;
+mod grammar;
+mod json;
+mod made_up;
+mod openai;
