@@ -25,12 +25,50 @@ pub(crate) enum Command {
     },
     /// Print the JSON Schema of config files, for editors.
     Schema,
+    /// Keep credentials in an encrypted file, for `{secret: NAME}` in a config.
+    #[command(after_help = SECRETS_EXAMPLES)]
+    Secrets(Secrets),
     /// MLflow's `mlflow gateway start`.
     #[command(subcommand)]
     Gateway(Gateway),
     /// MLflow's `mlflow deployments start-server`.
     #[command(subcommand)]
     Deployments(Deployments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Secrets {
+    /// The encrypted file, also from LOCKGATE_SECRETS_FILE. Default: secrets.json beside the config file that
+    /// LOCKGATE_CONFIG names, or in the current directory.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Put a secret in, or change it. Its value is read from stdin, or asked for on a terminal.
+    Set {
+        /// What configs call it: letters, digits, `_`, `-` and `.`.
+        name: String,
+        /// Takes what is no argument, so that it is not repeated in an error.
+        #[arg(hide = true)]
+        value: Vec<OsString>,
+    },
+    /// List the names, and when each secret was changed. Needs no key.
+    List,
+    /// Take a secret out. Needs no key.
+    Rm {
+        /// Its name.
+        name: String,
+    },
+    /// Close the store with a new passphrase or key file.
+    Rotate {
+        /// The new key file. Without it LOCKGATE_SECRETS_NEW_PASSPHRASE counts, or the new passphrase is asked for.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +127,7 @@ impl Variant {
     }
 
     /// Environment variables that may name the config file, the first first.
-    fn variables(self) -> &'static [&'static str] {
+    pub(crate) fn variables(self) -> &'static [&'static str] {
         match self {
             Self::Plain => &["LOCKGATE_CONFIG", "MLFLOW_GATEWAY_CONFIG", "MLFLOW_DEPLOYMENTS_CONFIG"],
             Self::Gateway => &["LOCKGATE_CONFIG", "MLFLOW_GATEWAY_CONFIG"],
@@ -126,6 +164,16 @@ Examples:
 
 Environment:
   LOCKGATE_LOG   What is logged, such as debug or lockgate_gateway=debug,info. Default: info";
+
+const SECRETS_EXAMPLES: &str = "\
+Examples:
+  (umask 077 && head -c 32 /dev/urandom | base64 > store.key)
+  export LOCKGATE_SECRETS_KEY_FILE=store.key         Or LOCKGATE_SECRETS_PASSPHRASE
+  printf %s \"$OPENAI_API_KEY\" | lockgate secrets set openai
+  lockgate secrets set anthropic                     Asks for the value
+  lockgate secrets list
+
+In a config: openai_api_key: {secret: openai}";
 
 const START_EXAMPLES: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod logs;
+mod secrets;
 mod start;
 
 use args::{Command, Deployments, Gateway, Lockgate, Variant};
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Start(start) => start::run(start, Variant::Plain),
         Command::Gateway(Gateway::Start(start)) => start::run(start, Variant::Gateway),
         Command::Deployments(Deployments::StartServer(start)) => start::run(start, Variant::Deployments),
+        Command::Secrets(asked) => finish(secrets::run(asked)),
         Command::Check { file } => check::run(file),
         Command::Schema => finish(schema()),
     }

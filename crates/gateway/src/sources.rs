@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(names(&system), [format!("the file '{text}'")]);
         std::fs::write(&path, "two").expect("a file");
         assert_eq!(system.file(&text).expect("a file").as_deref(), Some(b"two".as_slice()));
-        assert_eq!(names(&system), [String::new(); 0]);
+        assert_eq!(names(&system), Vec::<String>::new());
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn a_store_that_is_locked_serves_on_and_one_without_the_secret_does_not() {
         let (system, fake) = system();
-        assert_eq!(system.store_files(), [PathBuf::new(); 0]);
+        assert_eq!(system.store_files(), Vec::<PathBuf>::new());
         let value = Some(b"value of a".to_vec());
         assert_eq!(system.secret("a").expect("a value"), value);
         assert_eq!(system.store_files(), [PathBuf::from("store")]);

@@ -68,6 +68,18 @@ impl FileStore {
         &self.path
     }
 
+    /// Whether a passphrase opens it, and not a key file; `None` when it is still to be made.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn takes_passphrase(&self) -> Result<Option<bool>, Problem> {
+        match Document::read(&self.path) {
+            Ok(document) => Ok(Some(matches!(document.lock, Lock::Passphrase { .. }))),
+            Err(Problem::Missing(_)) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
     /// Puts a secret in; a store that is not there yet is made.
     ///
     /// # Errors
@@ -215,6 +227,7 @@ mod tests {
         let names: Vec<_> = locked.list().expect("a list").into_iter().map(|listed| listed.name).collect();
         assert_eq!(names, ["a", "b"]);
         assert!(matches!(locked.secret("a"), Err(Problem::Locked)));
+        assert!(matches!(locked.takes_passphrase(), Ok(Some(false))));
         assert!(locked.remove("a").expect("it is removed"));
         assert!(!locked.remove("a").expect("there is none"));
         assert_eq!(secret(&store(&folder, &opener), "b").as_deref(), Some("2"));

@@ -21,6 +21,8 @@ pub const FILE: &str = "LOCKGATE_SECRETS_FILE";
 pub const PASSPHRASE: &str = "LOCKGATE_SECRETS_PASSPHRASE";
 /// The variable that names the key file.
 pub const KEY_FILE: &str = "LOCKGATE_SECRETS_KEY_FILE";
+/// The variable that holds the passphrase that a store is to be closed with from now on.
+pub const NEW_PASSPHRASE: &str = "LOCKGATE_SECRETS_NEW_PASSPHRASE";
 
 /// A secret's bytes, cleared when dropped.
 pub type Value = Zeroizing<Vec<u8>>;

@@ -51,6 +51,7 @@ impl Running {
             .args(arguments)
             // It is no business of a command's.
             .env_remove(lockgate_secrets::PASSPHRASE)
+            .env_remove(lockgate_secrets::NEW_PASSPHRASE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
