@@ -1,11 +1,11 @@
 //! Requests: read from clients, and written where lockgate is the client of another MLflow gateway.
 
 use crate::canonical::{
-    ChatRequest, Class, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Losses,
-    Message, Prompt, RawJson, Role,
+    ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Losses, Message,
+    Prompt, RawJson, Role,
 };
 use crate::mlflow_contract::body;
-use crate::mlflow_contract::json::{Json, Object, get};
+use crate::mlflow_contract::json::{Json, Object};
 use crate::mlflow_contract::report::Report;
 use crate::mlflow_contract::request::{Limits, model, rest, sampling, set_extras, set_sampling};
 use crate::mlflow_contract::step;
@@ -27,7 +27,6 @@ pub(super) fn decode_chat(body: &[u8]) -> Result<ChatRequest, Failure> {
         .unwrap_or_default();
     let (model, extras) = others(&object, "messages", &mut report);
     report.finish()?;
-    refuse_streaming(&object)?;
     Ok(ChatRequest { model, messages, sampling, extras, ..ChatRequest::default() })
 }
 
@@ -41,7 +40,6 @@ pub(super) fn decode_completion(body: &[u8]) -> Result<CompletionRequest, Failur
     let prompt = Prompt::Text(prompt.to_owned());
     let (model, extras) = others(&object, "prompt", &mut report);
     report.finish()?;
-    refuse_streaming(&object)?;
     Ok(CompletionRequest { model, prompt, sampling, extras, ..CompletionRequest::default() })
 }
 
@@ -103,18 +101,6 @@ fn others(object: &Object<'_>, content: &str, report: &mut Report) -> (Option<St
     named.push(content);
     let model = model(object, report);
     (model, Extras { fields: rest(object, &named, report), for_provider: true })
-}
-
-/// MLflow forwards `stream: true` here and then cannot read the answer.
-fn refuse_streaming(object: &Object<'_>) -> Result<(), Failure> {
-    if get(object, "stream") != Some(&Json::Bool(true)) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Class::RefusedParameter(422),
-        "Streaming is not part of the API of MLflow 2.5 to 2.8 that this route speaks; use \
-         /endpoints/{name}/invocations or /v1/chat/completions.",
-    ))
 }
 
 /// What the contract has no word for and the route's provider may know under OpenAI's name.

@@ -112,17 +112,10 @@ fn a_number_that_json_cannot_say_is_the_callers_mistake() {
 }
 
 #[test]
-fn a_stream_is_refused_with_the_way_to_get_one() {
-    for failure in [
-        chat(&json!({"messages": hello(), "stream": true})).expect_err("no streams"),
-        completion(&json!({"prompt": "x", "stream": true})).expect_err("no streams"),
-    ] {
-        let reply = MlflowRoutes.encode_error(&failure, "id");
-        assert_eq!(reply.status, 422);
-        assert!(
-            said(&reply.body)["detail"].as_str().expect("a text").contains("/endpoints/{name}/invocations")
-        );
-    }
+fn a_wish_for_a_stream_is_left_to_who_knows_the_provider() {
+    let request = chat(&json!({"messages": hello(), "stream": true})).expect("a chat");
+    assert_eq!(request.stream, None);
+    assert_eq!(request.extras.get("stream").map(|wish| wish.get()), Some("true"));
 }
 
 #[test]

@@ -146,13 +146,21 @@ pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
         let (name, arguments) = (name.unwrap_or_default(), arguments.unwrap_or_default());
         return Ok(ToolCall { id, name, arguments, extras: object.rest() });
     }
-    if object.get("type").is_some_and(|kind| matches!(kind.get(), "\"function\"" | "null")) {
+    let is_function = object.get("type").is_none_or(|kind| matches!(kind.get(), "\"function\"" | "null"));
+    if is_function {
         object.take("type");
     }
+    // A call of another kind stays whole among the extras.
+    let whole = object.get("function").filter(|_| !is_function).map(ToOwned::to_owned);
     let mut function = object.object("function")?.unwrap_or_default();
     let name = function.string("name").map_err(|wrong| wrong.within("function"))?.unwrap_or_default();
     let arguments = function.take("arguments").map(arguments_text).unwrap_or_default();
-    Ok(ToolCall { id, name, arguments, extras: rest_with(object, "function", function) })
+    let mut extras = rest_with(object, "function", function);
+    if let Some(whole) = whole {
+        extras.retain(|(name, _)| name != "function");
+        extras.push(("function".to_owned(), whole));
+    }
+    Ok(ToolCall { id, name, arguments, extras })
 }
 
 /// Arguments as text, whether they came as a string or as JSON.

@@ -156,8 +156,7 @@ fn invocations(path: &str, snapshot: &Snapshot) -> Option<Entry> {
 
 /// The path with a last slash, or without any, when that exists (as Starlette redirects).
 fn other_slash(path: &str, snapshot: &Snapshot) -> Option<String> {
-    let other =
-        if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
+    let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
     (!path.starts_with("//") && at(&other, snapshot).is_some()).then_some(other)
 }
 

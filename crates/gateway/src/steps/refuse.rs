@@ -27,10 +27,22 @@ pub(crate) fn refuse(asked: &Asked, surface: &dyn Dialect, service: &HttpService
         extra: &extra,
     };
     match refused(&service.refuses, &facts) {
-        None => Ok(()),
+        None => refuse_stream(facts.classic && service.streams, extra("stream").as_ref()),
         Some((status, message)) => Err(Failure::new(Class::RefusedParameter(status), message)),
     }
 }
+
+/// Routes of MLflow 2.5 to 2.8 have no streams: MLflow forwards the wish and then cannot read the answer. A provider
+/// that does not stream either answers as if it had not been asked.
+fn refuse_stream(unreadable: bool, wish: Option<&serde_json::Value>) -> Result<(), Failure> {
+    if unreadable && wish == Some(&serde_json::Value::Bool(true)) {
+        return Err(Failure::new(Class::RefusedParameter(422), NO_STREAMS));
+    }
+    Ok(())
+}
+
+const NO_STREAMS: &str = "Streaming is not part of the API of MLflow 2.5 to 2.8 that this route speaks; use \
+    /endpoints/{name}/invocations or /v1/chat/completions.";
 
 const MODEL_GIVEN: &str = "The parameter 'model' is not permitted to be passed. The route being queried already \
     defines a model instance.";
@@ -57,5 +69,21 @@ fn word(role: &Role) -> &str {
         Role::Tool => "tool",
         Role::Function => "function",
         Role::Other(word) => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_stream_is_refused_with_the_way_to_get_one_where_the_provider_would_send_one() {
+        let failure = refuse_stream(true, Some(&json!(true))).expect_err("no streams");
+        assert_eq!(failure.class, Class::RefusedParameter(422));
+        assert!(failure.message.contains("/endpoints/{name}/invocations"));
+        for (unreadable, wish) in [(false, Some(json!(true))), (true, Some(json!("true"))), (true, None)] {
+            assert!(refuse_stream(unreadable, wish.as_ref()).is_ok(), "{wish:?}");
+        }
     }
 }
