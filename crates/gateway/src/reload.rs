@@ -8,8 +8,9 @@ use crate::upstream::Connector;
 use lockgate_config::{Config, Mistakes, Options, check};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -240,19 +241,25 @@ async fn next(signals: &mut Option<Signal>) {
 struct Watching {
     watcher: Option<RecommendedWatcher>,
     directories: BTreeSet<PathBuf>,
+    names: Names,
 }
+
+/// The names of the files that count, shared with the watcher's thread.
+type Names = Arc<Mutex<BTreeSet<OsString>>>;
 
 impl Watching {
     fn start(note: mpsc::Sender<()>, path: &Path) -> Self {
+        let names = Names::default();
+        let counting = names.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+            if event.is_ok_and(|event| counts(&event, &counting)) {
                 let _ = note.try_send(());
             }
         });
         if let Err(error) = &watcher {
             tracing::warn!(%error, "changes cannot be watched; the file is looked at every few seconds");
         }
-        let mut watching = Self { watcher: watcher.ok(), directories: BTreeSet::new() };
+        let mut watching = Self { watcher: watcher.ok(), directories: BTreeSet::new(), names };
         watching.follow(path, &[]);
         watching
     }
@@ -260,8 +267,10 @@ impl Watching {
     /// Watches the directories of the config and of the files that it names, and no others.
     fn follow(&mut self, path: &Path, files: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted: BTreeSet<PathBuf> =
-            files.iter().map(PathBuf::as_path).chain([path]).filter_map(directory).collect();
+        let all = || files.iter().map(PathBuf::as_path).chain([path]);
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) =
+            all().filter_map(|file| file.file_name().map(OsString::from)).collect();
+        let wanted: BTreeSet<PathBuf> = all().filter_map(directory).collect();
         for gone in self.directories.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
@@ -272,6 +281,14 @@ impl Watching {
         }
         self.directories = wanted;
     }
+}
+
+/// Whether an event is of a file that counts, or one of Kubernetes' swaps (`..data`). Other files of the directory, a
+/// log perhaps, may change all the time.
+fn counts(event: &notify::Event, names: &Names) -> bool {
+    let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_ours = |name: &OsStr| names.contains(name) || name.as_encoded_bytes().starts_with(b"..");
+    !event.kind.is_access() && event.paths.iter().any(|path| path.file_name().is_some_and(is_ours))
 }
 
 fn directory(file: &Path) -> Option<PathBuf> {

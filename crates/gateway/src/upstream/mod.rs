@@ -36,7 +36,12 @@ impl Origin {
             _ => return None,
         };
         let host = uri.host().filter(|host| !host.is_empty())?;
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        // A port that is no number from 0 to 65535 must not become the scheme's own.
+        let has_port = !uri.authority()?.as_str().ends_with(host);
+        let port = match uri.port_u16() {
+            None if has_port => return None,
+            port => port.unwrap_or(if tls { 443 } else { 80 }),
+        };
         Some(Self { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
     }
 
@@ -70,5 +75,7 @@ mod tests {
             assert_eq!(origin(url).map(|origin| origin.authority()).as_deref(), Some(authority), "{url}");
         }
         assert_eq!(origin("ftp://h/"), None);
+        assert_eq!(origin("http://h:99999/"), None);
+        assert_eq!(origin("http://u:p@h/").map(|origin| origin.port), Some(80));
     }
 }
