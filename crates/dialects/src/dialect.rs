@@ -137,9 +137,10 @@ pub trait ChatCodec: Sync {
         None
     }
 
-    /// An encoder for a client's stream; `None` when the API cannot stream. `_include_usage` says whether the client
+    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
     /// asked for usage at its end; dialects that always send usage ignore it.
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+        let _ = include_usage;
         None
     }
 
@@ -180,9 +181,10 @@ pub trait CompletionCodec: Sync {
         None
     }
 
-    /// An encoder for a client's stream; `None` when the API cannot stream. `_include_usage` says whether the client
+    /// An encoder for a client's stream; `None` when the API cannot stream. `include_usage` says whether the client
     /// asked for usage at its end; dialects that always send usage ignore it.
-    fn stream_encoder(&self, _include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+    fn stream_encoder(&self, include_usage: bool) -> Option<Box<dyn StreamEncoder>> {
+        let _ = include_usage;
         None
     }
 

@@ -1,8 +1,19 @@
 //! Every API that clients and providers speak, to and from one canonical model.
 //!
-//! A dialect is the language of one API: how a request, an answer, a stream and an error look in bytes. Each is
-//! one folder here and knows only the [`canonical`] model, never another dialect, a path or a provider. Nothing in
-//! this crate does IO or reads a clock; whatever it cannot say in a dialect it records in [`canonical::Losses`].
+//! A dialect is the language of one API: how a request, an answer, a stream and an error look in bytes. [`by_name`]
+//! finds it, and [`Dialect`] gives its codecs, which work in both directions: what a client says becomes the
+//! [`canonical`] model and then what a provider hears, and the answer goes the way back. [`stream`] has the same for
+//! what comes in pieces, [`framing`] cuts bytes into the pieces, and [`raw`] reads and edits bodies that pass as they
+//! are. Nothing in this crate does IO or reads a clock.
+//!
+//! Each dialect is a folder here with the same names in it: `request`, `response`, `stream` and `errors`, as far as it
+//! has its own. It knows no path and no provider, and no other dialect but the one that it grew from:
+//! `openai_completions`, `openai_embeddings`, `mlflow_endpoints` and the tools of `mlflow_serving` have parts of
+//! `openai_chat`, `anthropic_complete` has parts of `anthropic_messages`, and [`mlflow_contract`] is what both of
+//! MLflow's REST contracts share.
+//!
+//! Whatever a dialect cannot say it records in [`canonical::Losses`]; whatever nobody here reads stays as it was
+//! written.
 
 pub mod canonical;
 pub mod framing;
