@@ -175,6 +175,24 @@ fn a_command_that_fails_leaves_the_last_good_key_in_place_and_is_told_until_it_w
 }
 
 #[test]
+fn a_command_that_hangs_keeps_neither_calls_nor_the_end_of_the_process() {
+    let (provider, vault) = (Provider::start(), Vault::with("token-1"));
+    let mark = vault.0.path().join("hangs");
+    // Hangs longer than anything is waited for here, from the second time on.
+    let script = format!(
+        "test ! -e {0} || {{ touch {1}; exec sleep 60; }}; touch {0}; echo token-1",
+        vault.0.path().join("ran").display(),
+        mark.display()
+    );
+    let form = format!("{{command: [/bin/sh, -c, '{script}'], ttl: 1s, timeout: 60s}}");
+    let mut gateway = Gateway::start(BINARY, Some(&config(&provider.url(), &form)));
+    until("the command hangs", || mark.exists().then_some(()));
+    assert_eq!(key(&gateway, &provider), "token-1");
+    gateway.signal(Signal::SIGTERM);
+    assert!(gateway.ended().success());
+}
+
+#[test]
 fn a_key_file_that_is_gone_leaves_the_last_good_key_in_place() {
     let provider = Provider::start();
     let text = config(&provider.url(), "{file: \"@dir@/key\"}");
@@ -219,6 +237,8 @@ fn a_call_whose_key_is_refused_goes_on_with_the_next_one_and_the_key_rests() {
     let count = |key: &str| sent.iter().filter(|sent| *sent == key).count();
     assert_eq!((count("canary-bad"), sent.len()), (1, 7), "{sent:?}");
     assert!(count("canary-good") >= 2 && count("canary-best") >= 2, "{sent:?}");
+    let accessed = || gateway.log.records(|record| record["target"] == "access").len();
+    until("all calls are logged", || (accessed() == 6).then_some(()));
     let told = told(&gateway, REFUSED);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["route"], &told[0]["key"]), (&json!("chat"), &json!(1)), "{told:?}");

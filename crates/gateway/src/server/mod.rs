@@ -57,7 +57,7 @@ pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
     let listener = bind(&settings.host, settings.port)?;
     let gateway = Arc::new(Gateway::new(snapshot));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let crew = Crew::start(settings.workers.max(1), &gateway, &connector).map_err(failed)?;
         let watching = reload::watch(&settings, watched, gateway.clone(), crew.connectors());
         // Before it says that it listens: a signal that nobody hears ends the process at once.
@@ -69,7 +69,10 @@ pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
         drop(watching);
         crew.finish(gateway.snapshot().server.drain.deadline).await;
         Ok(())
-    })
+    });
+    // A command that still runs for a credential is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 /// How upstream connections are opened under `config`.
