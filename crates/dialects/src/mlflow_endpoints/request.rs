@@ -3,7 +3,7 @@
 use super::schema;
 use crate::canonical::{
     ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Encoding, Extras, Failure, Losses,
-    Prompt, RawJson, Sampling, Scale, Temperature,
+    Prompt, RawJson, Sampling, Temperature,
 };
 use crate::dialect::ModelTraits;
 use crate::mlflow_contract::json::{Json, Object};
@@ -195,11 +195,8 @@ fn tokens_json(tokens: &[String]) -> RawJson {
 /// Writes a chat for another MLflow gateway.
 pub(super) fn encode_chat(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
     let mut request = request.clone();
-    request.sampling.temperature = request.sampling.temperature.map(|temperature| Temperature {
-        value: scaled(&temperature, 2.0),
-        scale: Scale::Absolute,
-        given: true,
-    });
+    let temperature = request.sampling.temperature.map(|temperature| scaled(&temperature, 2.0));
+    request.sampling.temperature = temperature.map(Temperature::given);
     if let Some(max) = &mut request.sampling.max_tokens {
         max.completion = false;
     }

@@ -46,9 +46,7 @@ impl<'a> Body<'a> {
         if self.extras.for_provider {
             self.object.raws(&self.extras.fields);
         } else {
-            for (name, _) in &self.extras.fields {
-                losses.add(name, "it belongs to the client's own API");
-            }
+            losses.add_fields("", &self.extras.fields, "it belongs to the client's own API");
         }
         self.object.end();
     }

@@ -175,9 +175,7 @@ fn write_rest(
         list.end();
     }
     object.some("tool_call_id", message.tool_call_id.as_ref());
-    if message.is_error {
-        losses.add(format!("{at}.is_error"), "OpenAI's API has no mark of a failed tool");
-    }
+    losses.add_if(message.is_error, format!("{at}.is_error"), "OpenAI's API has no mark of a failed tool");
     tools::write_outer(&message.extras, "", at, own, losses, &mut object);
     object.end();
 }

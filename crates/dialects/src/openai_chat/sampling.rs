@@ -58,7 +58,5 @@ pub(crate) fn write_rest(sampling: &Sampling, body: &mut Body<'_>, losses: &mut 
     body.some("frequency_penalty", sampling.frequency_penalty);
     body.some("presence_penalty", sampling.presence_penalty);
     body.some("seed", sampling.seed);
-    if sampling.top_k.is_some() {
-        losses.add("top_k", "OpenAI's API has no top_k");
-    }
+    losses.add_if(sampling.top_k.is_some(), "top_k", "OpenAI's API has no top_k");
 }

@@ -3,7 +3,7 @@
 use crate::grammar::fault;
 use crate::json::{cut, json_value, text};
 use lockgate_dialects::canonical::{Delta, Event, Losses, Usage};
-use lockgate_dialects::{ChatCodec, Dialect, ModelTraits, by_name};
+use lockgate_dialects::{ChatCodec, Dialect, ModelTraits, by_name, names};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -202,8 +202,9 @@ fn answer() -> impl Strategy<Value = Value> {
     (vec(choice, 0..4), any::<u32>(), any::<u32>(), json_value()).prop_map(
         |(choices, prompt, completion, extra)| {
             let choices = choices.into_iter().enumerate().map(|(index, (message, logprobs, reason))| {
-            json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": reason})
-        });
+                json!({"index": index, "message": message, "logprobs": logprobs, "finish_reason": reason,
+                    "zz_extra": extra})
+            });
             let total = u64::from(prompt) + u64::from(completion);
             json!({"id": "c", "object": "chat.completion", "created": 7, "model": "m",
             "choices": choices.collect::<Vec<_>>(), "zz_extra": extra,
@@ -250,5 +251,27 @@ proptest! {
         let response = codec.decode_response(body.to_string().as_bytes()).unwrap();
         let out = codec.encode_response(&response, &mut Losses::default());
         prop_assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), body);
+    }
+
+    #[test]
+    fn every_field_of_an_answer_reaches_a_client_of_any_api_or_is_a_loss(body in answer()) {
+        let response = chat("openai_chat").decode_response(body.to_string().as_bytes()).unwrap();
+        for dialect in names().filter_map(by_name) {
+            let Some(codec) = dialect.chat() else { continue };
+            let mut losses = Losses::default();
+            let out: Value = serde_json::from_slice(&codec.encode_response(&response, &mut losses)).unwrap();
+            let lost: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
+            let mut paths = vec!["zz_extra".to_owned()];
+            // Where an API gives one answer, the others are lost whole.
+            let most = if lost.contains(&"choices[1]") { 1 } else { response.choices.len() };
+            for place in 0..most {
+                paths.extend([format!("choices[{place}].zz_extra"), format!("choices[{place}].message.zz_extra")]);
+            }
+            for path in paths {
+                let place = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
+                let arrived = out.pointer(&place).is_some();
+                prop_assert!(arrived || lost.contains(&path.as_str()), "{} in {}", path, dialect.name());
+            }
+        }
     }
 }

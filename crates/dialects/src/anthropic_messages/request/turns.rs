@@ -169,12 +169,9 @@ impl Turn {
 
 /// Records the fields of a message that have no place in a turn.
 fn lose_fields(message: &Message, path: &str, losses: &mut Losses) {
-    if message.name.is_some() {
-        losses.add(format!("{path}.name"), "Anthropic's API names no authors");
-    }
-    if message.role != Role::Assistant && !message.tool_calls.is_empty() {
-        losses.add(format!("{path}.tool_calls"), "only the assistant calls tools");
-    }
+    losses.add_if(message.name.is_some(), format!("{path}.name"), "Anthropic's API names no authors");
+    let strange = message.role != Role::Assistant && !message.tool_calls.is_empty();
+    losses.add_if(strange, format!("{path}.tool_calls"), "only the assistant calls tools");
     for (name, _) in message.extras.iter().filter(|(name, _)| name != "cache_control") {
         losses.add(format!("{path}.{name}"), NO_SUCH_FIELD);
     }
