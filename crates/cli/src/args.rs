@@ -23,6 +23,9 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Make keys for callers.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Print the JSON Schema of config files, for editors.
     Schema,
     /// Keep credentials in an encrypted file, for `{secret: NAME}` in a config.
@@ -69,6 +72,18 @@ pub(crate) enum SecretsCommand {
         #[arg(long, value_name = "FILE")]
         new_key_file: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Print a new key, once, and the lines of a config that let it in.
+    New {
+        /// What logs call whoever has the key.
+        #[arg(long, default_value = "new-caller")]
+        name: String,
+    },
+    /// Print the hash of the key on stdin, as a config holds it.
+    Hash,
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,6 +175,7 @@ Examples:
   lockgate start --config-path config.yaml           The routes of a file
   lockgate gateway start --config-path config.yaml   The same, one word away from MLflow
   lockgate check config.yaml                         Say what is wrong in a file
+  lockgate keys new --name alice                     A key for a caller, and the lines that let it in
   lockgate schema > lockgate.schema.json             For an editor's completion
 
 Environment:

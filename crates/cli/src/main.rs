@@ -2,11 +2,12 @@
 
 mod args;
 mod check;
+mod keys;
 mod logs;
 mod secrets;
 mod start;
 
-use args::{Command, Deployments, Gateway, Lockgate, Variant};
+use args::{Command, Deployments, Gateway, Keys, Lockgate, Variant};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Deployments(Deployments::StartServer(start)) => start::run(start, Variant::Deployments),
         Command::Secrets(asked) => finish(secrets::run(asked)),
         Command::Check { file } => check::run(file),
+        Command::Keys(Keys::New { name }) => finish(keys::new(&name)),
+        Command::Keys(Keys::Hash) => finish(keys::hash()),
         Command::Schema => finish(schema()),
     }
 }

@@ -30,10 +30,18 @@ fn serve(settings: Settings, loaded: Loaded) -> anyhow::Result<()> {
     for warning in &loaded.config.warnings {
         tracing::warn!("{warning}");
     }
-    if is_reachable(&settings.host) {
+    if is_reachable(&settings.host) && loaded.config.callers.is_empty() {
         tracing::warn!(
             host = settings.host,
-            "listening beyond this machine: whoever reaches the port can use every route, for there are no callers yet"
+            "listening beyond this machine: whoever reaches the port can use every route, for the config names no callers"
+        );
+    }
+    if let Some(listen) = loaded.config.admin.as_ref().and_then(|admin| admin.listen.as_ref())
+        && is_reachable(&listen.host)
+    {
+        tracing::warn!(
+            host = listen.host,
+            "'admin.listen' is beyond this machine: whoever reaches it sees metrics and status without a key"
         );
     }
     if settings.config_path.is_none() {

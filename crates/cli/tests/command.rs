@@ -262,3 +262,46 @@ fn a_log_that_nobody_reads_holds_up_no_call_and_no_exit() {
     let status = running.child.wait().expect("it is our child");
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn a_new_key_is_shown_with_the_lines_that_let_it_in() {
+    let (status, first, stderr) = ended(&mut lockgate(&["keys", "new", "--name", "alice@example.com"]));
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    let key = first.lines().find(|line| line.starts_with("lg-")).expect("a key");
+    assert_eq!(key.len(), 46, "{key}");
+    let yaml = first.split_once("callers:").map(|(_, rest)| format!("callers:{rest}")).expect("YAML");
+    assert!(!yaml.contains(key), "{yaml}");
+    let directory = TempDir::new().expect("a directory");
+    let (status, _, stderr) =
+        ended(&mut lockgate(&["check", shown(&written(&directory, &format!("{GOOD}{yaml}")))]));
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    assert_eq!(hashed(&format!("{key}\n")).1.trim(), yaml.trim().rsplit(' ').next().expect("a hash"));
+    let (_, second, _) = ended(&mut lockgate(&["keys", "new"]));
+    assert!(!second.contains(key), "every key is new");
+}
+
+#[test]
+fn what_can_be_no_key_has_no_hash() {
+    for wrong in ["", "\n", "two words", "a\u{e9}", &"x".repeat(2000)] {
+        let (status, stdout, stderr) = hashed(wrong);
+        assert_eq!((status, stdout.as_str()), (1, ""), "{wrong}");
+        assert!(stderr.starts_with("Error: ") && (wrong.len() < 2 || !stderr.contains(wrong)), "{stderr}");
+    }
+    let (status, stdout, stderr) = hashed("hunter2");
+    assert_eq!((status, stdout.trim().len()), (0, 71));
+    assert!(stderr.contains("a key this short may be found by trying"), "{stderr}");
+}
+
+/// What `lockgate keys hash` makes of a key on stdin.
+fn hashed(key: &str) -> (i32, String, String) {
+    let mut command = lockgate(&["keys", "hash"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the built command starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // The command may have read enough.
+    _ = stdin.write_all(key.as_bytes());
+    drop(stdin);
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("the command writes UTF-8");
+    (status.code().expect("no signal ended it"), text(stdout), text(stderr))
+}

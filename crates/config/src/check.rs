@@ -16,7 +16,7 @@ use crate::node::{Document, Node};
 use crate::notes::{Note, Notes};
 use crate::secret::Secret;
 use crate::written::File;
-use crate::{Command, Options, Sources, credentials, provider, read, routes, server, yaml};
+use crate::{Command, Options, Sources, callers, credentials, provider, read, routes, server, yaml};
 
 /// What checks share.
 pub(crate) struct Check<'a> {
@@ -108,11 +108,14 @@ fn whole(text: &str, root: &Node, sources: &dyn Sources, notes: &Notes) -> Optio
     let server = server::check(&check, file.server.value.flatten());
     let defaults = file.defaults.value.flatten().unwrap_or_default();
     let routes = routes::check(&check, root, &defaults, server.upstream);
+    let (callers, admin) = callers::check(&check, root, file.callers, file.admin, &routes);
     let (files, values) = (check.files.into_inner(), check.values.into_inner());
     Some(Config {
         hash: hash(text, &files, &values),
         server,
         routes,
+        callers,
+        admin,
         warnings: Vec::new(),
         watched: watched(files),
         refresh: check.refresh.get(),

@@ -3,12 +3,14 @@
 //! The text is MLflow's gateway YAML of any generation, with lockgate's own keys beside MLflow's. Nothing here reads a
 //! file, an environment or a clock: whoever asks brings [`Sources`].
 
+mod callers;
 mod catalogue;
 mod check;
 mod credentials;
 mod headers;
 mod keys;
 mod limit;
+mod listener;
 mod mask;
 mod mistake;
 mod model;
@@ -33,6 +35,8 @@ mod yaml;
 
 use std::time::Duration;
 
+pub use callers::{Admin, Caller, KeyHash, Listen};
+pub use listener::Tls;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, Proxy, Route, Server,

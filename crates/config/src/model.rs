@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use lockgate_dialects::ModelTraits;
 use lockgate_dialects::canonical::Operation;
 use serde_json::{Map, Value};
 
+use crate::callers::{Admin, Caller};
+use crate::listener::Tls;
 use crate::mistake::Mistake;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
@@ -23,6 +26,10 @@ pub struct Config {
     pub server: Server,
     /// The routes, in the order of the file.
     pub routes: Vec<Route>,
+    /// Who may call; where there is nobody, everybody may.
+    pub callers: Vec<Caller>,
+    /// Who may see what is for operators.
+    pub admin: Option<Admin>,
     /// What is odd, but does not stop a start.
     pub warnings: Vec<Mistake>,
     /// Key and certificate files whose change should have the config checked again.
@@ -34,6 +41,14 @@ pub struct Config {
 /// Settings of the whole server.
 #[derive(Debug, Clone, Default)]
 pub struct Server {
+    /// What the listener proves itself with; without it, it speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// Origins whose pages may read answers, in lower case; `*` is any.
+    pub origins: Vec<String>,
+    /// Clients that are let in; where there are none, all are.
+    pub allow: Vec<IpNet>,
+    /// Proxies that say the truth about their clients.
+    pub trusted_proxies: Vec<IpNet>,
     /// What a request may measure.
     pub limits: Limits,
     /// How long clients may take.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::check::{Check, total_timeout};
+use crate::listener;
 use crate::model::{Drain, Egress, Limits, ListenTimeouts, Proxy, Server, Timeouts};
 use crate::read::At;
 use crate::secret::Secret;
@@ -15,6 +16,10 @@ pub(crate) fn check(check: &Check<'_>, written: Option<written::Server>) -> Serv
     let default = Timeouts::default();
     let inherited = Timeouts { total: total_timeout(check).unwrap_or(default.total), ..default };
     Server {
+        tls: listener::tls(check, &written.tls),
+        origins: listener::origins(check, &written.cors),
+        allow: listener::allow(check, &written.allow),
+        trusted_proxies: listener::networks(check, &written.trusted_proxies),
         limits: limits(check, &written.limits.value.flatten().unwrap_or_default()),
         timeouts: listen(check, &written.timeouts.value.flatten().unwrap_or_default()),
         drain: drain(&written.drain.value.flatten().unwrap_or_default()),

@@ -22,6 +22,10 @@ pub(crate) struct File {
     /// MLflow 2.9 and later: the endpoints, each served as a route.
     #[schemars(with = "Vec<Entry>")]
     pub(crate) endpoints: At<IgnoredAny>,
+    /// Who may call which routes; without this section, everybody may call all.
+    pub(crate) callers: At<Option<Vec<At<Caller>>>>,
+    /// Who may see what is for operators.
+    pub(crate) admin: At<Option<Admin>>,
     /// Settings of the whole server.
     #[schemars(with = "Server")]
     pub(crate) server: At<Option<Server>>,
@@ -192,11 +196,49 @@ pub(crate) struct Defaults {
     pub(crate) embeddings: At<Option<Map<String, Value>>>,
 }
 
+/// Somebody who may call routes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["name"], "anyOf" = [{"required": ["key"]}, {"required": ["keys"]}]))]
+pub(crate) struct Caller {
+    /// What logs call it.
+    pub(crate) name: At<String>,
+    /// The hash of its key, as `lockgate keys new` or `lockgate keys hash` prints it.
+    pub(crate) key: At<Option<String>>,
+    /// The hashes of several keys, so that a new one works before the old one goes.
+    pub(crate) keys: At<Option<Vec<At<String>>>>,
+    /// Names of routes, or patterns such as `team-*`; all routes when absent.
+    pub(crate) routes: At<Option<Vec<At<String>>>>,
+    /// The last day (UTC) on which its keys open anything, or a time such as 2027-06-30T18:00:00Z.
+    pub(crate) expires: At<Option<String>>,
+}
+
+/// Who may see what is for operators: `/status` and `/metrics`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// The hash of a key that opens operators' pages, as `lockgate keys new` prints it.
+    pub(crate) key: At<Option<String>>,
+    /// The hashes of several such keys.
+    pub(crate) keys: At<Option<Vec<At<String>>>>,
+    /// A second address, such as `127.0.0.1:5001`, that serves operators' pages, and them alone, without a key.
+    pub(crate) listen: At<Option<String>>,
+}
+
 /// Settings of the whole server.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Server {
+    /// A certificate, so that clients speak HTTPS; read again when its files change.
+    pub(crate) tls: At<Option<Tls>>,
+    /// Which web pages may read answers.
+    pub(crate) cors: At<Option<Cors>>,
+    /// Addresses and networks whose clients are let in; all when absent.
+    pub(crate) allow: At<Option<Vec<At<String>>>>,
+    /// Addresses and networks of proxies whose `x-forwarded-for` is believed.
+    pub(crate) trusted_proxies: At<Option<Vec<At<String>>>>,
     /// What a request may measure.
     pub(crate) limits: At<Option<Limits>>,
     /// How long clients may take.
@@ -207,6 +249,26 @@ pub(crate) struct Server {
     pub(crate) egress: At<Option<Egress>>,
     /// How long upstreams may take, where a route does not say otherwise.
     pub(crate) upstream: At<Option<Timeouts>>,
+}
+
+/// What the listener proves itself with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["certificate", "key"]))]
+pub(crate) struct Tls {
+    /// The path of a PEM file with the certificate and what leads to its authority.
+    pub(crate) certificate: At<String>,
+    /// The path of a PEM file with the certificate's private key.
+    pub(crate) key: At<String>,
+}
+
+/// Which web pages may read answers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["origins"]))]
+pub(crate) struct Cors {
+    /// Origins such as `https://app.example.com`, or `*` for any.
+    pub(crate) origins: At<Vec<At<String>>>,
 }
 
 /// What a request may measure.

@@ -15,6 +15,8 @@ use std::time::Instant;
 pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     pub(crate) limits: Limits,
+    /// Refused keys per client.
+    pub(crate) tries: Limits,
     pub(crate) metrics: Metrics,
     draining: AtomicBool,
     refused: Mutex<Option<Arc<Refused>>>,
@@ -29,6 +31,7 @@ impl Gateway {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             limits: Limits::default(),
+            tries: Limits::default(),
             metrics,
             draining: AtomicBool::new(false),
             refused: Mutex::new(None),

@@ -2,15 +2,16 @@
 
 use crate::admin;
 use crate::server::surfaces::{self, Page, Place, Surface};
-use crate::server::{Reply, ReplyBody, Worker, read_body, say};
+use crate::server::{Came, Cors, Door, Reply, ReplyBody, Worker, client, discard, is_in, read_body, say};
 use crate::snapshot::Snapshot;
-use crate::steps::{Account, Answered, admit, ask, identify};
+use crate::steps::{Account, Answered, admit, ask, authenticate, check_address, identify};
+use crate::view::View;
 use bytes::Bytes;
 use http::header::{ALLOW, HOST, LOCATION};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use lockgate_dialects::Dialect;
 use lockgate_dialects::canonical::{Class, Failure};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -20,39 +21,89 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Incoming {
     pub(crate) parts: http::request::Parts,
     pub(crate) body: hyper::body::Incoming,
-    pub(crate) peer: SocketAddr,
+    /// Who sent it: the peer, until proxies that are trusted say who is behind them.
+    pub(crate) client: IpAddr,
+    pub(crate) peer: IpAddr,
+    pub(crate) door: Door,
+    pub(crate) tls: bool,
     pub(crate) id: String,
     pub(crate) arrived: Instant,
 }
 
 impl Incoming {
-    pub(crate) fn new(request: Request<hyper::body::Incoming>, peer: SocketAddr) -> Self {
+    pub(crate) fn new(request: Request<hyper::body::Incoming>, came: Came) -> Self {
         let (parts, body) = request.into_parts();
-        Self { id: request_id(&parts.headers), parts, body, peer, arrived: Instant::now() }
+        let Came { peer, door, tls } = came;
+        let id = request_id(&parts.headers);
+        Self { parts, body, client: peer, peer, door, tls, id, arrived: Instant::now() }
     }
 }
 
 /// Answers a request, whatever it is. Every answer names its request.
-pub(crate) async fn answer(worker: &Worker, incoming: Incoming) -> Reply {
+pub(crate) async fn answer(worker: &Worker, mut incoming: Incoming) -> Reply {
     let now = worker.gateway.snapshot(); // one config for this request's whole life
-    let mut account = Account::open(worker.gateway.clone(), &incoming);
+    incoming.client = client(incoming.peer, &incoming.parts.headers, &now.server.trusted_proxies);
+    let account = Account::open(worker.gateway.clone(), &incoming);
     let id = HeaderValue::try_from(incoming.id.as_str());
-    let mut reply = match surfaces::find(&incoming.parts.method, incoming.parts.uri.path(), &now) {
-        Place::Call(surface) => call(worker, incoming, surface, &now, account).await,
-        Place::Page(page) => {
-            let reply = show(worker, incoming, &page, &now).await;
-            account.close(reply.status());
-            reply
-        }
-        elsewhere => {
-            let reply = direct(&incoming, &elsewhere);
-            account.close(reply.status());
-            reply
+    let cors = Cors::of(&incoming.parts.headers, incoming.door, &now.server.origins);
+    let mut reply = match enter(&incoming, &cors, &now, worker, account) {
+        Ok((view, account)) => lead(worker, incoming, view, account).await,
+        Err(reply) => {
+            discard(&incoming.parts.headers, incoming.body, &now.server).await;
+            *reply
         }
     };
     if let Ok(id) = id {
         reply.headers_mut().insert(REQUEST_ID, id);
     }
+    cors.grant(reply.headers_mut());
+    reply
+}
+
+/// Lets a request in, to what exists for whoever sent it; or what it is told instead.
+fn enter(
+    incoming: &Incoming,
+    cors: &Cors,
+    now: &Arc<Snapshot>,
+    worker: &Worker,
+    mut account: Account,
+) -> Result<(View, Account), Box<Reply>> {
+    let entered = match check_address(incoming, now) {
+        Ok(()) if cors.is_preflight(&incoming.parts) => {
+            return Err(Box::new(closed(account, cors.preflight(&incoming.parts))));
+        }
+        Ok(()) => authenticate(incoming, now, &worker.gateway, &mut account),
+        Err(failure) => Err(failure),
+    };
+    match entered {
+        Ok(view) => Ok((view, account)),
+        Err(failure) => {
+            let dialect = surfaces::dialect_of(incoming.parts.uri.path());
+            Err(Box::new(refuse(&failure, dialect, &incoming.id, account)))
+        }
+    }
+}
+
+/// Leads a request to what stands at its path.
+async fn lead(worker: &Worker, incoming: Incoming, view: View, account: Account) -> Reply {
+    let find = match incoming.door {
+        Door::Everyone => surfaces::find,
+        Door::Operators => surfaces::find_for_operators,
+    };
+    match find(&incoming.parts.method, incoming.parts.uri.path(), &view) {
+        Place::Call(surface) => call(worker, incoming, surface, &view, account).await,
+        Place::Page(page) => closed(account, show(worker, incoming, &page, &view).await),
+        elsewhere => {
+            let reply = direct(&incoming, &elsewhere, &view.snapshot);
+            discard(&incoming.parts.headers, incoming.body, &view.snapshot.server).await;
+            closed(account, reply)
+        }
+    }
+}
+
+/// Closes the account with a reply that is no call's.
+fn closed(mut account: Account, reply: Reply) -> Reply {
+    account.close(reply.status());
     reply
 }
 
@@ -61,11 +112,11 @@ async fn call(
     worker: &Worker,
     incoming: Incoming,
     surface: Surface,
-    now: &Snapshot,
+    view: &View,
     mut account: Account,
 ) -> Reply {
     let (dialect, id) = (surface.dialect, incoming.id.clone());
-    match serve(worker, incoming, surface, now, &mut account).await {
+    match serve(worker, incoming, surface, view, &mut account).await {
         Ok(answered) => answered.settle(account),
         Err(failure) => refuse(&failure, dialect, &id, account),
     }
@@ -76,10 +127,10 @@ async fn serve(
     worker: &Worker,
     incoming: Incoming,
     surface: Surface,
-    now: &Snapshot,
+    view: &View,
     account: &mut Account,
 ) -> Result<Answered, Failure> {
-    let call = identify(incoming, surface, now, account).await?; // which route and operation; a body that can be read
+    let call = identify(incoming, surface, view, account).await?; // which route and operation; a body that can be read
     let permit = admit(&call, &worker.gateway, account)?; // how often: counted
     ask(worker, call, permit).await // pass, patch or translate; usage and losses go to the account
 }
@@ -93,17 +144,18 @@ fn refuse(failure: &Failure, dialect: &dyn Dialect, id: &str, mut account: Accou
 }
 
 /// What the gateway answers itself.
-async fn show(worker: &Worker, incoming: Incoming, page: &Page, now: &Arc<Snapshot>) -> Reply {
+async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> Reply {
     let parts = &incoming.parts;
-    let body = match read_body(&parts.headers, incoming.body, &now.server).await {
+    let body = match read_body(&parts.headers, incoming.body, &view.snapshot.server).await {
         Ok(body) => body,
         Err(failure) => return say(&failure, surfaces::dialect_of(parts.uri.path()), &incoming.id),
     };
     let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let ask = admin::Ask {
         gateway: &worker.gateway,
-        snapshot: now,
+        view,
         query: parts.uri.query(),
+        tls: incoming.tls,
         host: header(HOST),
         content_type: header(http::header::CONTENT_TYPE),
         body: &body,
@@ -113,10 +165,10 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, now: &Arc<Snapsh
 }
 
 /// Paths that are elsewhere, nowhere, or not for this method (MLflow contract, section 4.1).
-fn direct(incoming: &Incoming, place: &Place) -> Reply {
+fn direct(incoming: &Incoming, place: &Place, now: &Snapshot) -> Reply {
     let dialect = surfaces::dialect_of(incoming.parts.uri.path());
     match place {
-        Place::Elsewhere(path) => redirect(incoming, path),
+        Place::Elsewhere(path) => redirect(incoming, path, now),
         Place::WrongMethod(allowed) => {
             let failure = Failure::new(Class::MethodNotAllowed, "Method Not Allowed");
             let mut reply = say(&failure, dialect, &incoming.id);
@@ -130,14 +182,15 @@ fn direct(incoming: &Incoming, place: &Place) -> Reply {
 }
 
 /// An absolute URL from the `host` header, as Starlette builds it; a relative one where there is none. A proxy on the
-/// same machine may say that its client came over TLS, as MLflow's server believes it.
-fn redirect(incoming: &Incoming, path: &str) -> Reply {
+/// same machine, or one that is trusted, may say that its client came over TLS, as MLflow's server believes it.
+fn redirect(incoming: &Incoming, path: &str, now: &Snapshot) -> Reply {
     let host = incoming.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let encoded = percent_encoding::utf8_percent_encode(path, PATH);
     let query = incoming.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let behind_tls = incoming.peer.ip().is_loopback()
-        && incoming.parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let scheme = if behind_tls { "https" } else { "http" };
+    let proxied = incoming.peer.is_loopback() || is_in(incoming.peer, &now.server.trusted_proxies);
+    let behind_tls =
+        proxied && incoming.parts.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let scheme = if incoming.tls || behind_tls { "https" } else { "http" };
     let to = match host {
         Some(host) => format!("{scheme}://{host}{encoded}{query}"),
         None => format!("{encoded}{query}"),

@@ -203,6 +203,9 @@ impl Reloader {
             return Ok(());
         }
         let connector = connector(&config).map_err(|error| error.to_string())?;
+        if config.admin.as_ref().and_then(|admin| admin.listen.as_ref()) != serving.listen.as_ref() {
+            tracing::warn!("'admin.listen' has changed; the address is taken at the next start");
+        }
         let warnings = config.warnings.clone();
         let snapshot = Snapshot::of(config, serving.generation + 1).map_err(|error| error.to_string())?;
         for warning in warnings {

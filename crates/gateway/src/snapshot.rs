@@ -2,13 +2,16 @@
 //!
 //! This is the only reader of what the operator wrote; past it, functions take the values that they need.
 
+use crate::callers::Callers;
+use crate::server;
 use crate::upstream::{Keys, Origin};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use lockgate_config::{Config, Header, Limit, Refusal, Server, Style, Timeouts};
+use lockgate_config::{Config, Header, Limit, Listen, Refusal, Server, Style, Timeouts};
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
+use rustls::ServerConfig;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +25,12 @@ pub(crate) struct Snapshot {
     pub(crate) hash: String,
     /// Limits and times of the listener.
     pub(crate) server: Server,
+    /// What the listener proves itself with, where it speaks TLS.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Where operators' pages have an address of their own.
+    pub(crate) listen: Option<Listen>,
+    /// Who may come in.
+    pub(crate) callers: Callers,
     /// In the order of the file.
     pub(crate) routes: Vec<Arc<Route>>,
     by_name: HashMap<String, usize>,
@@ -85,12 +94,13 @@ pub(crate) struct HttpService {
     pub(crate) demo: Option<Map<String, Value>>,
 }
 
-/// Why a checked config cannot serve. Each text names the route and the fix.
+/// Why a checked config cannot serve. Each text names the place and the fix.
 #[derive(Debug, thiserror::Error)]
-#[error("route '{route}': {problem}")]
-pub(crate) struct Unservable {
-    route: String,
-    problem: String,
+pub(crate) enum Unservable {
+    #[error("route '{route}': {problem}")]
+    Route { route: String, problem: String },
+    #[error("{0}")]
+    Tls(String),
 }
 
 impl Snapshot {
@@ -100,9 +110,13 @@ impl Snapshot {
         let routes =
             config.routes.into_iter().map(|route| built.route(route)).collect::<Result<Vec<_>, _>>()?;
         let by_name = routes.iter().enumerate().map(|(at, route)| (route.name.clone(), at)).collect();
+        let tls = config.server.tls.as_ref().map(server::tls).transpose().map_err(Unservable::Tls)?;
         Ok(Self {
             generation,
             hash: config.hash,
+            tls,
+            callers: Callers::of(config.callers, config.admin.as_ref(), &routes),
+            listen: config.admin.and_then(|admin| admin.listen),
             server: config.server,
             routes,
             by_name,
@@ -110,9 +124,9 @@ impl Snapshot {
         })
     }
 
-    /// The route called `name`.
-    pub(crate) fn route(&self, name: &str) -> Option<&Arc<Route>> {
-        self.by_name.get(name).map(|at| &self.routes[*at])
+    /// The route called `name`, and its place in the file.
+    pub(crate) fn route(&self, name: &str) -> Option<(usize, &Arc<Route>)> {
+        self.by_name.get(name).map(|at| (*at, &self.routes[*at]))
     }
 }
 
@@ -156,7 +170,7 @@ struct Targets(HashMap<*const lockgate_config::Target, Arc<Target>>);
 
 impl Targets {
     fn route(&mut self, route: lockgate_config::Route) -> Result<Arc<Route>, Unservable> {
-        let unservable = |problem| Unservable { route: route.name.clone(), problem };
+        let unservable = |problem| Unservable::Route { route: route.name.clone(), problem };
         let mut targets = Vec::with_capacity(route.targets.len());
         for share in &route.targets {
             let target = match self.0.get(&Arc::as_ptr(&share.target)) {

@@ -107,7 +107,10 @@ impl Launch {
 }
 
 fn listens_at(record: &Value) -> Option<SocketAddr> {
-    record["message"].as_str()?.split_once("listening on http://")?.1.parse().ok()
+    let message = record["message"].as_str()?;
+    ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| message.split_once(&format!("listening on {scheme}"))?.1.parse().ok())
 }
 
 /// A gateway that runs until it is dropped.

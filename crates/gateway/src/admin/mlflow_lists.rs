@@ -3,7 +3,8 @@
 use super::page_token::{self, BadToken};
 use super::{Ask, reply};
 use crate::server::surfaces::dialect_of;
-use crate::snapshot::{Route, Snapshot};
+use crate::snapshot::Route;
+use crate::view::View;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lockgate_config::Style;
@@ -15,28 +16,28 @@ use std::sync::Arc;
 const PAGE: usize = 3000;
 
 /// `/api/2.0/gateway/routes/`
-pub(super) fn routes(snapshot: &Snapshot, query: Option<&str>) -> Response<Bytes> {
-    page(snapshot, query, "routes", route_object)
+pub(super) fn routes(view: &View, query: Option<&str>) -> Response<Bytes> {
+    page(view, query, "routes", route_object)
 }
 
 /// `/api/2.0/endpoints/`
-pub(super) fn endpoints(snapshot: &Snapshot, query: Option<&str>) -> Response<Bytes> {
-    page(snapshot, query, "endpoints", endpoint_object)
+pub(super) fn endpoints(view: &View, query: Option<&str>) -> Response<Bytes> {
+    page(view, query, "endpoints", endpoint_object)
 }
 
 /// `/api/2.0/gateway/routes/{name}`
-pub(super) fn route(snapshot: &Snapshot, name: &str) -> Response<Bytes> {
-    one(snapshot, name, "route", |route| (!is_split(route)).then(|| route_object(route)))
+pub(super) fn route(view: &View, name: &str) -> Response<Bytes> {
+    one(view, name, "route", |route| (!is_split(route)).then(|| route_object(route)))
 }
 
 /// `/api/2.0/endpoints/{name}` and `/api/3.0/gateway/endpoint/{name}`
-pub(super) fn endpoint(snapshot: &Snapshot, name: &str) -> Response<Bytes> {
-    one(snapshot, name, "endpoint", |route| (!is_split(route)).then(|| endpoint_object(route)))
+pub(super) fn endpoint(view: &View, name: &str) -> Response<Bytes> {
+    one(view, name, "endpoint", |route| (!is_split(route)).then(|| endpoint_object(route)))
 }
 
 /// `/api/3.0/gateway/route/{name}`: a traffic split.
-pub(super) fn traffic_route(snapshot: &Snapshot, name: &str) -> Response<Bytes> {
-    one(snapshot, name, "route", |route| is_split(route).then(|| split_object(snapshot, route)))
+pub(super) fn traffic_route(view: &View, name: &str) -> Response<Bytes> {
+    one(view, name, "route", |route| is_split(route).then(|| split_object(view, route)))
 }
 
 /// `/api/2.0/…/limits/{name}`: MLflow's servers have the path and nothing behind it.
@@ -63,7 +64,7 @@ fn no_limits(call: &str, classic: bool) -> Response<Bytes> {
     reply::detail(StatusCode::NOT_IMPLEMENTED, format!("The {call} API is not available {so_far}."))
 }
 
-fn page(snapshot: &Snapshot, query: Option<&str>, key: &str, object: fn(&Route) -> Value) -> Response<Bytes> {
+fn page(view: &View, query: Option<&str>, key: &str, object: fn(&Route) -> Value) -> Response<Bytes> {
     let start = match page_token::start(query) {
         Ok(start) => start,
         Err(BadToken) => {
@@ -73,7 +74,7 @@ fn page(snapshot: &Snapshot, query: Option<&str>, key: &str, object: fn(&Route) 
         }
     };
     // Traffic splits have listings of their own in MLflow 3.
-    let mut rest = snapshot.routes.iter().filter(|route| !is_split(route)).skip(start);
+    let mut rest = view.routes().filter(|route| !is_split(route)).skip(start);
     let listed: Vec<Value> = rest.by_ref().take(PAGE).map(|route| object(route)).collect();
     let next = rest.next().map(|_| page_token::token(start + PAGE));
     let body =
@@ -82,12 +83,12 @@ fn page(snapshot: &Snapshot, query: Option<&str>, key: &str, object: fn(&Route) 
 }
 
 fn one(
-    snapshot: &Snapshot,
+    view: &View,
     name: &str,
     word: &str,
     object: impl FnOnce(&Arc<Route>) -> Option<Value>,
 ) -> Response<Bytes> {
-    match snapshot.route(name).and_then(object) {
+    match view.route(name).and_then(object) {
         Some(object) => reply::json(StatusCode::OK, &object),
         None => reply::detail(
             StatusCode::NOT_FOUND,
@@ -127,9 +128,9 @@ fn endpoint_object(route: &Route) -> Value {
 }
 
 /// The destinations are the endpoints that stand for the same targets.
-fn split_object(snapshot: &Snapshot, route: &Route) -> Value {
+fn split_object(view: &View, route: &Route) -> Value {
     let endpoint = |target| {
-        let mut endpoints = snapshot.routes.iter().filter(|route| !is_split(route));
+        let mut endpoints = view.routes().filter(|route| !is_split(route));
         endpoints.find(|endpoint| Arc::ptr_eq(endpoint.first_target(), target)).map(|endpoint| &endpoint.name)
     };
     let destination = |(weight, target)| json!({ "name": endpoint(target), "traffic_percentage": weight });
@@ -170,8 +171,8 @@ mod tests {
         (reply.status().as_u16(), serde_json::from_slice(reply.body()).expect("JSON"))
     }
 
-    fn classic() -> Snapshot {
-        sample::snapshot(1, vec![sample::route("chat", Style::Classic, Operation::Chat)])
+    fn classic() -> View {
+        sample::view(vec![sample::route("chat", Style::Classic, Operation::Chat)])
     }
 
     #[test]
@@ -189,14 +190,14 @@ mod tests {
     fn an_endpoint_is_listed_with_its_limit_on_new_and_old_paths() {
         let mut limited = sample::route("chat", Style::Endpoints, Operation::Chat);
         limited.limit = Some(sample::limit());
-        let snapshot = sample::snapshot(1, vec![limited]);
+        let snapshot = sample::view(vec![limited]);
         let limit = json!({"calls": 2, "key": null, "renewal_period": "minute"});
         let (_, listed) = told(&endpoint(&snapshot, "chat"));
         assert_eq!((&listed["endpoint_type"], &listed["limit"]), (&json!("llm/v1/chat"), &limit));
         assert_eq!(listed["endpoint_url"], "/gateway/chat/invocations");
         assert_eq!(told(&route(&snapshot, "chat")).1["limit"], limit);
         let plain = sample::route("chat", Style::Endpoints, Operation::Chat);
-        let (_, listed) = told(&endpoint(&sample::snapshot(1, vec![plain]), "chat"));
+        let (_, listed) = told(&endpoint(&sample::view(vec![plain]), "chat"));
         assert_eq!(listed.get("limit"), Some(&Value::Null));
     }
 
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn a_long_list_comes_in_pages() {
         let route = |n: usize| sample::route(&format!("r{n}"), Style::Classic, Operation::Chat);
-        let snapshot = sample::snapshot(1, (0..PAGE + 2).map(route).collect());
+        let snapshot = sample::view((0..PAGE + 2).map(route).collect());
         let (_, first) = told(&routes(&snapshot, None));
         assert_eq!(first["routes"].as_array().map(Vec::len), Some(PAGE));
         assert_eq!(first["next_page_token"], "eyJpbmRleCI6IDMwMDB9");
@@ -232,14 +233,11 @@ mod tests {
         let mut split = sample::to("split", Style::Traffic, Operation::Chat, &a);
         split.targets =
             vec![Share { target: a.clone(), weight: 80 }, Share { target: b.clone(), weight: 20 }];
-        let snapshot = sample::snapshot(
-            1,
-            vec![
-                sample::to("first", Style::Endpoints, Operation::Chat, &a),
-                sample::to("second", Style::Endpoints, Operation::Chat, &b),
-                split,
-            ],
-        );
+        let snapshot = sample::view(vec![
+            sample::to("first", Style::Endpoints, Operation::Chat, &a),
+            sample::to("second", Style::Endpoints, Operation::Chat, &b),
+            split,
+        ]);
         let expected = json!({
             "name": "split", "task_type": "llm/v1/chat", "routing_strategy": "TRAFFIC_SPLIT",
             "destinations": [
@@ -265,12 +263,14 @@ mod tests {
 
     #[test]
     fn limits_that_are_no_limits_are_told_field_by_field() {
-        let (gateway, snapshot) = (crate::gateway::Gateway::new(classic()), Arc::new(classic()));
+        let view = classic();
+        let gateway = crate::gateway::Gateway::new(sample::snapshot(1, Vec::new()));
         let set = |content_type, body: &[u8]| {
             let ask = Ask {
                 gateway: &gateway,
-                snapshot: &snapshot,
+                view: &view,
                 query: None,
+                tls: false,
                 host: None,
                 content_type,
                 body,

@@ -14,19 +14,19 @@ pub(crate) mod sample;
 
 use crate::gateway::Gateway;
 use crate::server::surfaces::Page;
-use crate::snapshot::Snapshot;
+use crate::view::View;
 use bytes::Bytes;
 use http::Response;
-use lockgate_config::Style;
-use std::sync::Arc;
 
 /// What a page may need to know.
 pub(crate) struct Ask<'a> {
     pub(crate) gateway: &'a Gateway,
-    /// The generation that the request keeps.
-    pub(crate) snapshot: &'a Arc<Snapshot>,
+    /// What the caller may see of the generation that the request keeps.
+    pub(crate) view: &'a View,
     /// Still percent-encoded.
     pub(crate) query: Option<&'a str>,
+    /// Whether the client came over TLS.
+    pub(crate) tls: bool,
     /// As the client wrote it; not to be trusted.
     pub(crate) host: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
@@ -36,32 +36,27 @@ pub(crate) struct Ask<'a> {
 
 /// The answer of `page`.
 pub(crate) fn answer(ask: &Ask<'_>, page: &Page) -> Response<Bytes> {
-    let snapshot = ask.snapshot.as_ref();
+    let view = ask.view;
     match page {
         Page::Root | Page::Redoc => reply::redirect("/docs"),
         Page::Health => health::health(),
         Page::Ready => health::ready(ask.gateway.draining()),
         Page::Metrics => health::metrics(&ask.gateway.metrics),
         Page::Status => status::answer(ask),
-        Page::Docs => docs::page(openapi::title(snapshot)),
+        Page::Docs => docs::page(openapi::title(view)),
         Page::DocsFile(name) => docs::file(name),
         Page::Favicon => docs::icon(),
-        Page::OpenApi => openapi::answer(snapshot),
+        Page::OpenApi => openapi::answer(view),
         Page::Models => openai_models::list(ask),
         Page::Model(name) => openai_models::one(ask, name),
-        Page::Routes => mlflow_lists::routes(snapshot, ask.query),
-        Page::Route(name) => mlflow_lists::route(snapshot, name),
-        Page::Endpoints => mlflow_lists::endpoints(snapshot, ask.query),
-        Page::Endpoint(name) | Page::Endpoint3(name) => mlflow_lists::endpoint(snapshot, name),
-        Page::Route3(name) => mlflow_lists::traffic_route(snapshot, name),
-        Page::RouteLimits => mlflow_lists::get_limits(is_classic(snapshot)),
+        Page::Routes => mlflow_lists::routes(view, ask.query),
+        Page::Route(name) => mlflow_lists::route(view, name),
+        Page::Endpoints => mlflow_lists::endpoints(view, ask.query),
+        Page::Endpoint(name) | Page::Endpoint3(name) => mlflow_lists::endpoint(view, name),
+        Page::Route3(name) => mlflow_lists::traffic_route(view, name),
+        Page::RouteLimits => mlflow_lists::get_limits(view.is_classic()),
         Page::EndpointLimits => mlflow_lists::get_limits(false),
-        Page::SetRouteLimits => mlflow_lists::set_limits(ask, is_classic(snapshot)),
+        Page::SetRouteLimits => mlflow_lists::set_limits(ask, view.is_classic()),
         Page::SetEndpointLimits => mlflow_lists::set_limits(ask, false),
     }
-}
-
-/// Whether the file is one of MLflow 2.5 to 2.8: nothing in it is newer.
-fn is_classic(snapshot: &Snapshot) -> bool {
-    snapshot.routes.iter().all(|route| route.style == Style::Classic)
 }

@@ -12,13 +12,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// `/v1/models`
 pub(super) fn list(ask: &Ask<'_>) -> Response<Bytes> {
     let created = started(ask);
-    let data: Vec<Value> = ask.snapshot.routes.iter().map(|route| object(route, created)).collect();
+    let data: Vec<Value> = ask.view.routes().map(|route| object(route, created)).collect();
     reply::json(StatusCode::OK, &json!({ "object": "list", "data": data }))
 }
 
 /// `/v1/models/{name}`
 pub(super) fn one(ask: &Ask<'_>, name: &str) -> Response<Bytes> {
-    if let Some(route) = ask.snapshot.route(name) {
+    if let Some(route) = ask.view.route(name) {
         return reply::json(StatusCode::OK, &object(route, started(ask)));
     }
     let failure = Failure {
@@ -52,12 +52,13 @@ mod tests {
 
     fn told(page: &Page) -> (u16, Value) {
         let route = || vec![sample::route("chat", Style::Classic, Operation::Chat)];
-        let (gateway, snapshot) = (Gateway::new(sample::snapshot(1, route())), sample::snapshot(1, route()));
+        let (gateway, view) = (Gateway::new(sample::snapshot(1, route())), sample::view(route()));
         let reply = answer(
             &Ask {
                 gateway: &gateway,
-                snapshot: &snapshot.into(),
+                view: &view,
                 query: None,
+                tls: false,
                 host: None,
                 content_type: None,
                 body: b"",

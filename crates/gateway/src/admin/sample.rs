@@ -1,6 +1,7 @@
 //! Small snapshots for unit tests.
 
 use crate::snapshot::Snapshot;
+use crate::view::View;
 use lockgate_config::{Config, Limit, Route, Server, Service, Share, Style, Target, Timeouts};
 use lockgate_dialects::canonical::Operation;
 use serde_json::Map;
@@ -53,9 +54,16 @@ pub(crate) fn snapshot(generation: u64, routes: Vec<Route>) -> Snapshot {
         hash: format!("hash{generation}"),
         server: Server::default(),
         routes,
+        callers: Vec::new(),
+        admin: None,
         warnings: Vec::new(),
         watched: Vec::new(),
         refresh: None,
     };
     Snapshot::of(config, generation).expect("targets that cannot be called need nothing else")
+}
+
+/// All of these routes.
+pub(crate) fn view(routes: Vec<Route>) -> View {
+    View::whole(Arc::new(snapshot(1, routes)))
 }

@@ -50,11 +50,11 @@ fn object(ask: &Ask<'_>, status: &Status) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": status.uptime.as_secs(),
         "draining": status.draining,
-        "generation": ask.snapshot.generation,
-        "config_hash": ask.snapshot.hash,
+        "generation": ask.view.snapshot.generation,
+        "config_hash": ask.view.snapshot.hash,
         "refused": refused,
         "credentials_stale": status.away.iter().map(away_object).collect::<Vec<_>>(),
-        "routes": ask.snapshot.routes.iter().map(|route| route_object(route)).collect::<Vec<_>>(),
+        "routes": ask.view.routes().map(|route| route_object(route)).collect::<Vec<_>>(),
     })
 }
 
@@ -81,18 +81,19 @@ fn paths(route: &Route) -> Vec<String> {
 }
 
 fn page(ask: &Ask<'_>, status: &Status) -> String {
-    let mut page = String::with_capacity(4096 + 256 * ask.snapshot.routes.len());
+    let mut page = String::with_capacity(4096 + 256 * ask.view.snapshot.routes.len());
     page.push_str(HEAD);
     say(&mut page, status);
+    let scheme = if ask.tls { "https" } else { "http" };
     let facts = [
         ("Version", env!("CARGO_PKG_VERSION").to_owned()),
         ("Up for", spoken(status.uptime)),
-        ("Config", format!("{}, generation {}", ask.snapshot.hash, ask.snapshot.generation)),
+        ("Config", format!("{}, generation {}", ask.view.snapshot.hash, ask.view.snapshot.generation)),
         (
             "OpenAI clients",
             ask.host
                 .filter(|host| is_host(host))
-                .map_or("/v1".to_owned(), |host| format!("http://{host}/v1")),
+                .map_or("/v1".to_owned(), |host| format!("{scheme}://{host}/v1")),
         ),
     ];
     page.push_str("<dl>");
@@ -100,7 +101,7 @@ fn page(ask: &Ask<'_>, status: &Status) -> String {
         let _ = write!(page, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
     }
     page.push_str("</dl><table><thead><tr><th>Route</th><th>Type</th><th>Answered by</th><th>Limit</th><th>Path</th></tr></thead><tbody>");
-    for route in &ask.snapshot.routes {
+    for route in ask.view.routes() {
         row(&mut page, route);
     }
     page.push_str("</tbody></table><p>");
@@ -224,11 +225,12 @@ mod tests {
     }
 
     fn shown(gateway: &Gateway, query: Option<&str>, host: &str) -> String {
-        let snapshot = gateway.snapshot();
+        let view = crate::view::View::whole(gateway.snapshot());
         let ask = Ask {
             gateway,
-            snapshot: &snapshot,
+            view: &view,
             query,
+            tls: false,
             host: Some(host),
             content_type: None,
             body: b"",

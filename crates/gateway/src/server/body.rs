@@ -3,14 +3,18 @@
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use lockgate_config::Server;
 use lockgate_dialects::canonical::{Class, Failure};
 use lockgate_dialects::raw::MAX_DEPTH;
 use std::io::Read;
+use std::time::Duration;
 use tokio::time::timeout;
+
+/// How long a body is taken off the wire that nobody reads.
+const LONGEST_DISCARD: Duration = Duration::from_secs(2);
 
 /// Reads a body.
 ///
@@ -52,6 +56,27 @@ fn nested_deeper(json: &[u8], most: usize) -> bool {
         }
         depth > most
     })
+}
+
+/// Takes a body off the wire and forgets it, for a moment and within its limit: on a connection that is closed while a
+/// body arrives, many clients never see the answer. One that is not on its way yet, since
+/// the client asks first (RFC 9110, section 10.1.1), is not asked for.
+pub(crate) async fn discard(headers: &HeaderMap, mut body: Incoming, server: &Server) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let whole = async {
+        let mut left = server.limits.max_body_bytes;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // Whoever sends longer is not waited for.
+    let _ = timeout(LONGEST_DISCARD.min(server.timeouts.body), whole).await;
 }
 
 async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Failure> {

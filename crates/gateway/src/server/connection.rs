@@ -1,40 +1,64 @@
 //! One client connection: HTTP/1.1 over it, and a watch on clients that are too slow to live.
 
-use super::{ReplyBody, Worker};
+use super::{Door, ReplyBody, Worker};
+use crate::io::Io;
 use crate::pipeline::{self, Incoming};
 use http::{Request, Response};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use lockgate_config::Server;
+use lockgate_config::Limits;
+use rustls::ServerConfig;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// How a request came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Came {
+    pub(crate) peer: IpAddr,
+    pub(crate) door: Door,
+    /// Whether over TLS.
+    pub(crate) tls: bool,
+}
 
 /// Serves a connection until it ends, is told to stop, or its client is too slow.
 pub(super) async fn serve(
     worker: Rc<Worker>,
     stream: std::net::TcpStream,
-    peer: SocketAddr,
+    peer: IpAddr,
+    door: Door,
     mut stopping: watch::Receiver<bool>,
 ) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let limits = worker.gateway.snapshot().server.clone();
+    let now = worker.gateway.snapshot();
+    let (limits, timeouts, tls) = (now.server.limits, now.server.timeouts, now.tls.clone());
+    drop(now);
+    let came = Came { peer, door, tls: tls.is_some() };
+    let stream = match tls {
+        None => Io::Plain(stream),
+        Some(tls) => match Box::pin(shake_hands(stream, tls, timeouts.header, &mut stopping)).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
     let pulse = Rc::new(Pulse::default());
     let io = Watched { io: TokioIo::new(stream), pulse: pulse.clone() };
-    let mut watching = pin!(pulse.clone().watch(limits.timeouts.header, limits.timeouts.keep_alive));
-    let service = hyper::service::service_fn(|request| answer(worker.clone(), pulse.clone(), request, peer));
+    let mut watching = pin!(pulse.clone().watch(timeouts.header, timeouts.keep_alive));
+    let service = hyper::service::service_fn(|request| answer(worker.clone(), pulse.clone(), request, came));
     let mut connection = builder(&limits).serve_connection(io, service);
     let mut told = false;
     loop {
@@ -44,7 +68,9 @@ pub(super) async fn serve(
             slow = &mut watching => {
                 if slow == Slow::Head {
                     let told = refusal("408 Request Timeout", "The request's headers did not arrive in time");
-                    let _ = connection.into_parts().io.io.inner().try_write(&told);
+                    if let Io::Plain(tcp) = connection.into_parts().io.io.inner() {
+                        let _ = tcp.try_write(&told);
+                    }
                 }
                 return;
             }
@@ -56,11 +82,32 @@ pub(super) async fn serve(
     }
 }
 
-fn builder(limits: &Server) -> http1::Builder {
+/// TLS over a connection, unless the client takes longer than it may for a head, or the process ends.
+async fn shake_hands(
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    longest: Duration,
+    stopping: &mut watch::Receiver<bool>,
+) -> Option<Io> {
+    let shaking = timeout(longest, TlsAcceptor::from(tls).accept(stream));
+    let shaken = tokio::select! {
+        shaken = shaking => shaken.ok()?,
+        _ = stopping.wait_for(|stop| *stop) => return None,
+    };
+    match shaken {
+        Ok(stream) => Some(Io::Tls(Box::new(stream.into()))),
+        Err(error) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .max_buf_size(limits.limits.max_header_bytes.max(8 * 1024))
-        .max_headers(limits.limits.max_headers)
+        .max_buf_size(limits.max_header_bytes.max(8 * 1024))
+        .max_headers(limits.max_headers)
         // The watch below tells a slow head from an idle connection, which hyper's own timeout does not.
         .header_read_timeout(None);
     builder
@@ -94,10 +141,10 @@ async fn answer(
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
     request: Request<hyper::body::Incoming>,
-    peer: SocketAddr,
+    came: Came,
 ) -> Result<Response<Busy>, Infallible> {
     let guard = pulse.busy();
-    let reply = pipeline::answer(&worker, Incoming::new(request, peer)).await;
+    let reply = pipeline::answer(&worker, Incoming::new(request, came)).await;
     Ok(reply.map(|body| Busy { body, _guard: guard }))
 }
 
@@ -194,7 +241,7 @@ impl http_body::Body for Busy {
 
 /// A client's socket that notes when a head begins and when writes stall.
 struct Watched {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Io>,
     pulse: Rc<Pulse>,
 }
 

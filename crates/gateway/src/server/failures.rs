@@ -2,10 +2,10 @@
 
 use super::{Reply, ReplyBody};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use lockgate_dialects::Dialect;
-use lockgate_dialects::canonical::Failure;
+use lockgate_dialects::canonical::{Class, Failure};
 use std::time::Duration;
 
 /// The response that tells `failure`.
@@ -14,6 +14,12 @@ pub(crate) fn say(failure: &Failure, dialect: &dyn Dialect, request_id: &str) ->
     let mut reply = Response::new(ReplyBody::from(Bytes::from(said.body)));
     *reply.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if failure.class == Class::Authentication {
+        // A browser asks for a password, which is where a person enters a key.
+        for challenge in ["Bearer realm=\"lockgate\"", "Basic realm=\"lockgate\", charset=\"UTF-8\""] {
+            reply.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+    }
     if let Some(after) = failure.retry_after {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
         // OpenAI's SDKs read the finer header first.

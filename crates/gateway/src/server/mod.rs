@@ -1,15 +1,22 @@
 //! The listener: connections are accepted once, dealt out evenly to single-threaded workers and served there.
 
+mod address;
 mod body;
 mod connection;
+mod cors;
 mod failures;
 mod reply;
 pub(crate) mod surfaces;
+mod tls;
 mod worker;
 
-pub(crate) use body::read as read_body;
+pub(crate) use address::{client, is_in};
+pub(crate) use body::{discard, read as read_body};
+pub(crate) use connection::Came;
+pub(crate) use cors::Cors;
 pub(crate) use failures::say;
 pub(crate) use reply::{Reply, ReplyBody};
+pub(crate) use tls::tls;
 pub(crate) use worker::Worker;
 
 use crate::gateway::Gateway;
@@ -40,6 +47,15 @@ pub struct Settings {
     pub strict: bool,
 }
 
+/// Which of the two listeners a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Where everybody calls.
+    Everyone,
+    /// `admin.listen`: operators' pages alone.
+    Operators,
+}
+
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -55,6 +71,7 @@ pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
     let watched = Watched { files: config.watched.clone(), refresh: config.refresh, system };
     let snapshot = Snapshot::of(config, 1).map_err(|error| RunError(error.to_string()))?;
     let listener = bind(&settings.host, settings.port)?;
+    let operators = snapshot.listen.as_ref().map(|listen| bind(&listen.host, listen.port)).transpose()?;
     let gateway = Arc::new(Gateway::new(snapshot));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let served = runtime.block_on(async {
@@ -63,9 +80,10 @@ pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
         // Before it says that it listens: a signal that nobody hears ends the process at once.
         let ends = [signal(SignalKind::terminate()), signal(SignalKind::interrupt())];
         let [terminate, interrupt] = ends.map(|end| end.map_err(failed));
-        announce(&listener, &gateway);
+        announce(&listener, operators.as_ref(), &gateway);
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        accept_until_told(listener, &gateway, &crew, [terminate?, interrupt?]).await;
+        let operators = operators.map(tokio::net::TcpListener::from_std).transpose().map_err(failed)?;
+        accept_until_told(listener, operators, &gateway, &crew, [terminate?, interrupt?]).await;
         drop(watching);
         crew.finish(gateway.snapshot().server.drain.deadline).await;
         Ok(())
@@ -111,14 +129,18 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn announce(listener: &TcpListener, gateway: &Gateway) {
+fn announce(listener: &TcpListener, operators: Option<&TcpListener>, gateway: &Gateway) {
+    let snapshot = gateway.snapshot();
+    let scheme = if snapshot.tls.is_some() { "https" } else { "http" };
+    if let Some(address) = operators.and_then(|operators| operators.local_addr().ok()) {
+        tracing::info!(%address, "operators' pages are on {scheme}://{address}");
+    }
     if let Ok(address) = listener.local_addr() {
-        let snapshot = gateway.snapshot();
         tracing::info!(
             %address,
             routes = snapshot.routes.len(),
             config = %snapshot.hash,
-            "listening on http://{address}"
+            "listening on {scheme}://{address}"
         );
     }
 }
@@ -127,6 +149,7 @@ fn announce(listener: &TcpListener, gateway: &Gateway) {
 /// time to see `/ready` fail.
 async fn accept_until_told(
     listener: tokio::net::TcpListener,
+    operators: Option<tokio::net::TcpListener>,
     gateway: &Arc<Gateway>,
     crew: &Crew,
     [mut terminate, mut interrupt]: [Signal; 2],
@@ -140,14 +163,22 @@ async fn accept_until_told(
     };
     tokio::select! {
         () = told => {}
-        () = accept(listener, crew) => {}
+        () = accept(listener, Door::Everyone, crew) => {}
+        () = accept_operators(operators, crew) => {}
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, crew: &Crew) {
+async fn accept_operators(listener: Option<tokio::net::TcpListener>, crew: &Crew) {
+    match listener {
+        Some(listener) => accept(listener, Door::Operators, crew).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, door: Door, crew: &Crew) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => crew.deal(stream, peer).await,
+            Ok((stream, peer)) => crew.deal(stream, peer.ip(), door).await,
             Err(error) => {
                 // Out of descriptors, most often: wait for some connection to end rather than spin.
                 tracing::warn!(%error, "a connection could not be accepted");

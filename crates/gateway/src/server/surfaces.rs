@@ -1,6 +1,6 @@
 //! The table of contents: every path, what stands there and what it speaks.
 
-use crate::snapshot::Snapshot;
+use crate::view::View;
 use http::Method;
 use lockgate_config::Style;
 use lockgate_dialects::Dialect;
@@ -64,10 +64,41 @@ pub(crate) enum Page {
     Route3(String),
 }
 
+impl Page {
+    fn is_for_operators(&self) -> bool {
+        matches!(self, Self::Health | Self::Ready | Self::Metrics | Self::Status | Self::Favicon)
+    }
+}
+
+/// What opens a path, once keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Nothing,
+    Caller,
+    Admin,
+}
+
+/// What opens `path` (still percent-encoded). What does not exist needs a caller, too: nobody else learns that.
+pub(crate) fn need(path: &str) -> Need {
+    match &*percent_decode_str(path).decode_utf8_lossy() {
+        "/health" | "/ready" => Need::Nothing,
+        "/metrics" | "/status" => Need::Admin,
+        _ => Need::Caller,
+    }
+}
+
+/// What stands at `path` behind the operators' own door: their pages, and nothing else.
+pub(crate) fn find_for_operators(method: &Method, path: &str, view: &View) -> Place {
+    match find(method, path, view) {
+        Place::Page(page) if page.is_for_operators() => Place::Page(page),
+        _ => Place::Nowhere,
+    }
+}
+
 /// What stands at `path` (still percent-encoded) for `method`.
-pub(crate) fn find(method: &Method, path: &str, snapshot: &Snapshot) -> Place {
+pub(crate) fn find(method: &Method, path: &str, view: &View) -> Place {
     let path = percent_decode_str(path).decode_utf8_lossy();
-    match at(&path, snapshot) {
+    match at(&path, view) {
         Some(Entry::Get(page)) if method == Method::GET => Place::Page(page),
         // Of FastAPI's paths this one knows HEAD too.
         Some(Entry::Get(Page::OpenApi)) if method == Method::HEAD => Place::Page(Page::OpenApi),
@@ -76,7 +107,7 @@ pub(crate) fn find(method: &Method, path: &str, snapshot: &Snapshot) -> Place {
         Some(Entry::Get(Page::OpenApi)) => Place::WrongMethod("GET, HEAD"),
         Some(Entry::Get(_)) => Place::WrongMethod("GET"),
         Some(Entry::Post(_) | Entry::Call(_)) => Place::WrongMethod("POST"),
-        None => other_slash(&path, snapshot).map_or(Place::Nowhere, Place::Elsewhere),
+        None => other_slash(&path, view).map_or(Place::Nowhere, Place::Elsewhere),
     }
 }
 
@@ -91,7 +122,7 @@ enum Entry {
     Call(Surface),
 }
 
-fn at(path: &str, snapshot: &Snapshot) -> Option<Entry> {
+fn at(path: &str, view: &View) -> Option<Entry> {
     let page = match path {
         "/" => Page::Root,
         "/health" => Page::Health,
@@ -110,7 +141,7 @@ fn at(path: &str, snapshot: &Snapshot) -> Option<Entry> {
         "/v1/chat/completions" => return Some(openai("openai_chat", Operation::Chat)),
         "/v1/completions" => return Some(openai("openai_completions", Operation::Complete)),
         "/v1/embeddings" => return Some(openai("openai_embeddings", Operation::Embed)),
-        _ => return named_page(path).map(Entry::Get).or_else(|| invocations(path, snapshot)),
+        _ => return named_page(path).map(Entry::Get).or_else(|| invocations(path, view)),
     };
     Some(Entry::Get(page))
 }
@@ -138,9 +169,9 @@ fn named_page(path: &str) -> Option<Page> {
 
 /// `/gateway/{name}/invocations` speaks what the file's section spoke; `/endpoints/{name}/invocations` always 2.9's
 /// bodies. A path exists only while its route does.
-fn invocations(path: &str, snapshot: &Snapshot) -> Option<Entry> {
+fn invocations(path: &str, view: &View) -> Option<Entry> {
     let (prefix, name) = path.strip_suffix("/invocations")?.strip_prefix('/')?.split_once('/')?;
-    let route = snapshot.route(name)?;
+    let route = view.route(name)?;
     let dialect = match (prefix, route.style) {
         ("gateway", Style::Classic) => "mlflow_routes",
         ("gateway" | "endpoints", _) => "mlflow_endpoints",
@@ -155,9 +186,9 @@ fn invocations(path: &str, snapshot: &Snapshot) -> Option<Entry> {
 }
 
 /// The path with a last slash, or without any, when that exists (as Starlette redirects).
-fn other_slash(path: &str, snapshot: &Snapshot) -> Option<String> {
+fn other_slash(path: &str, view: &View) -> Option<String> {
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    (!path.starts_with("//") && at(&other, snapshot).is_some()).then_some(other)
+    (!path.starts_with("//") && at(&other, view).is_some()).then_some(other)
 }
 
 fn named(dialect: &str) -> &'static dyn Dialect {

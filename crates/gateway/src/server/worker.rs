@@ -1,10 +1,10 @@
 //! Workers: one thread, one runtime, one pool of upstream connections each; no request ever leaves its worker.
 
-use super::connection;
+use super::{Door, connection};
 use crate::gateway::Gateway;
 use crate::upstream::{Connector, Pool};
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,8 +32,11 @@ pub(super) struct Crew {
     connectors: watch::Sender<Connector>,
 }
 
+/// A connection on its way to a worker.
+type Dealt = (std::net::TcpStream, IpAddr, Door);
+
 struct Hand {
-    connections: mpsc::Sender<(std::net::TcpStream, SocketAddr)>,
+    connections: mpsc::Sender<Dealt>,
     open: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -54,7 +57,7 @@ impl Crew {
     }
 
     /// Gives a connection to the worker that has the fewest: the kernel's own spreading is uneven.
-    pub(super) async fn deal(&self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn deal(&self, stream: TcpStream, peer: IpAddr, door: Door) {
         let hand = self
             .hands
             .iter()
@@ -62,7 +65,7 @@ impl Crew {
             .expect("a crew has at least one worker");
         let Ok(stream) = stream.into_std() else { return };
         hand.open.fetch_add(1, Ordering::Relaxed);
-        if hand.connections.send((stream, peer)).await.is_err() {
+        if hand.connections.send((stream, peer, door)).await.is_err() {
             hand.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -110,7 +113,7 @@ impl Hand {
 async fn work(
     gateway: Arc<Gateway>,
     mut connector: watch::Receiver<Connector>,
-    mut incoming: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
+    mut incoming: mpsc::Receiver<Dealt>,
     open: Arc<AtomicUsize>,
     stopping: watch::Receiver<bool>,
 ) {
@@ -120,9 +123,9 @@ async fn work(
     loop {
         tokio::select! {
             dealt = incoming.recv() => {
-                let Some((stream, peer)) = dealt else { return };
+                let Some((stream, peer, door)) = dealt else { return };
                 let counted = Counted::new(open.clone(), worker.gateway.clone());
-                let serving = connection::serve(worker.clone(), stream, peer, stopping.clone());
+                let serving = connection::serve(worker.clone(), stream, peer, door, stopping.clone());
                 tokio::task::spawn_local(async move {
                     serving.await;
                     drop(counted);

@@ -1,5 +1,6 @@
 //! What a call consumed and how it ended: written down as it is learnt, told once, also when the client hangs up.
 
+use crate::callers::Caller;
 use crate::gateway::Gateway;
 use crate::pipeline::Incoming;
 use crate::snapshot::{Route, Target};
@@ -22,9 +23,10 @@ impl Account {
     pub(crate) fn open(gateway: Arc<Gateway>, incoming: &Incoming) -> Self {
         let record = Record {
             request_id: incoming.id.clone(),
-            client: incoming.peer.ip(),
+            client: incoming.client,
             method: incoming.parts.method.clone(),
             path: incoming.parts.uri.path().to_owned(),
+            caller: None,
             route: None,
             target: None,
             status: CLIENT_CLOSED_REQUEST,
@@ -38,6 +40,15 @@ impl Account {
         };
         let in_flight = gateway.metrics.in_flight();
         Self { gateway, record, _in_flight: in_flight }
+    }
+
+    pub(crate) fn caller(&mut self, caller: Arc<Caller>) {
+        self.record.caller = Some(caller);
+    }
+
+    /// A key was refused; told at once.
+    pub(crate) fn refused_key(&self, reason: &str) {
+        telemetry::tell_refused_key(&self.record, reason);
     }
 
     pub(crate) fn route(&mut self, route: Arc<Route>) {

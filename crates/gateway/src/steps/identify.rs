@@ -5,8 +5,9 @@ use super::translate::Asked;
 use crate::pipeline::Incoming;
 use crate::server::read_body;
 use crate::server::surfaces::Surface;
-use crate::snapshot::{Route, Snapshot};
+use crate::snapshot::Route;
 use crate::upstream::Segments;
+use crate::view::View;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
@@ -49,21 +50,21 @@ const ONWARD: [HeaderName; 2] =
 pub(crate) async fn identify(
     incoming: Incoming,
     surface: Surface,
-    now: &Snapshot,
+    view: &View,
     account: &mut Account,
 ) -> Result<Call, Failure> {
-    let Incoming { parts, body, peer, id, arrived } = incoming;
-    if let Some(route) = surface.route.as_deref().and_then(|name| now.route(name)) {
+    let Incoming { parts, body, client, id, arrived, .. } = incoming;
+    if let Some(route) = surface.route.as_deref().and_then(|name| view.route(name)) {
         account.route(route.clone()); // so that a body that cannot be read counts for its route
     }
-    let body = read_body(&parts.headers, body, &now.server).await?;
+    let body = read_body(&parts.headers, body, &view.snapshot.server).await?;
     let (route, peek) = if surface.mlflow {
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         unreadable_content_type(content_type).map_or(Ok(()), Err)?;
-        (named_by_path(&surface, now)?, Peek::default())
+        (named_by_path(&surface, view)?, Peek::default())
     } else {
         let peek = surface.dialect.peek(&body)?;
-        (named_by_body(&peek, now)?, peek)
+        (named_by_body(&peek, view)?, peek)
     };
     account.route(route.clone());
     let operation = surface.operation.unwrap_or(route.operation);
@@ -80,7 +81,7 @@ pub(crate) async fn identify(
         model_at: peek.model_at,
         asked,
         streamed,
-        client: peer.ip(),
+        client,
         request_id: id,
         onward: onward(&parts.headers),
         arrived,
@@ -92,19 +93,19 @@ fn onward(headers: &HeaderMap) -> HeaderMap {
     known.filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
 }
 
-fn named_by_path(surface: &Surface, now: &Snapshot) -> Result<Arc<Route>, Failure> {
-    let route = surface.route.as_deref().and_then(|name| now.route(name));
+fn named_by_path(surface: &Surface, view: &View) -> Result<Arc<Route>, Failure> {
+    let route = surface.route.as_deref().and_then(|name| view.route(name));
     route.cloned().ok_or_else(|| Failure::new(Class::PathNotFound, "Not Found"))
 }
 
-fn named_by_body(peek: &Peek, now: &Snapshot) -> Result<Arc<Route>, Failure> {
+fn named_by_body(peek: &Peek, view: &View) -> Result<Arc<Route>, Failure> {
     let Some(name) = &peek.model else {
         return Err(Failure::invalid(
             "model",
             "'model' is missing: it names the route; GET /v1/models lists them",
         ));
     };
-    now.route(name).cloned().ok_or_else(|| Failure {
+    view.route(name).cloned().ok_or_else(|| Failure {
         param: Some("model".to_owned()),
         ..Failure::new(
             Class::RouteNotFound,

@@ -3,6 +3,7 @@
 mod account;
 mod admit;
 mod ask;
+mod authenticate;
 mod identify;
 mod redactor;
 mod refuse;
@@ -12,5 +13,6 @@ mod translate;
 pub(crate) use account::Account;
 pub(crate) use admit::{Permit, admit};
 pub(crate) use ask::{Answered, ask};
+pub(crate) use authenticate::{authenticate, check_address};
 pub(crate) use identify::{Call, identify};
 pub(crate) use redactor::Redactor;

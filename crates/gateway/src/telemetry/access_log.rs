@@ -23,6 +23,7 @@ pub(super) fn write(record: &Record, took: Duration) {
         client = %record.client,
         method = record.method.as_str(),
         path,
+        caller = record.caller.as_ref().map(|caller| caller.name.as_str()),
         route = record.route.as_ref().map(|route| route.name.as_str()),
         provider = target.map(|target| target.provider.as_str()),
         model = target.and_then(|target| target.model.as_deref()),
@@ -39,6 +40,23 @@ pub(super) fn write(record: &Record, took: Duration) {
         record.method,
         record.status,
         took.as_millis()
+    );
+}
+
+/// Tells a refused key, also for paths whose requests are told at level debug only.
+pub(super) fn refused_key(record: &Record, reason: &str) {
+    let path = shown(&record.path);
+    tracing::warn!(
+        target: "access",
+        request_id = record.request_id,
+        client = %record.client,
+        method = record.method.as_str(),
+        path,
+        caller = record.caller.as_ref().map(|caller| caller.name.as_str()),
+        reason,
+        "refused a key of {} for {} {path}: {reason}",
+        record.client,
+        record.method
     );
 }
 
@@ -102,6 +120,7 @@ mod tests {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             method: http::Method::POST,
             path: "/gateway/chat/invocations".to_owned(),
+            caller: None,
             route: None,
             target: None,
             status: 404,
@@ -118,7 +137,7 @@ mod tests {
     #[test]
     fn a_call_tells_who_answered_and_what_it_took() {
         let snapshot = sample::snapshot(1, vec![sample::route("chat", Style::Classic, Operation::Chat)]);
-        let route = snapshot.route("chat").expect("it was just written").clone();
+        let route = snapshot.routes[0].clone();
         let line = told(&Record {
             target: Some(route.first_target().clone()),
             route: Some(route),

@@ -175,12 +175,13 @@ mod tests {
     use std::time::Instant;
 
     fn record(snapshot: &Snapshot, route: &str) -> Record {
-        let route = snapshot.route(route).cloned();
+        let route = snapshot.route(route).map(|(_, route)| route.clone());
         Record {
             request_id: "id".to_owned(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             method: http::Method::POST,
             path: "/".to_owned(),
+            caller: None,
             target: route.as_ref().map(|route| route.first_target().clone()),
             route,
             status: 200,

@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) method: http::Method,
     /// The path without its query, which may hold secrets.
     pub(crate) path: String,
+    /// Whose key was sent, where keys are asked for.
+    pub(crate) caller: Option<Arc<crate::callers::Caller>>,
     /// Set once the call is identified.
     pub(crate) route: Option<Arc<crate::snapshot::Route>>,
     /// Set once a target is chosen.
@@ -48,6 +50,11 @@ pub(crate) enum Outcome {
     Failed,
     /// The client went away first.
     HungUp,
+}
+
+/// Tells that a key was refused: who sent it, for what. Never the key.
+pub(crate) fn tell_refused_key(record: &Record, reason: &str) {
+    access_log::refused_key(record, reason);
 }
 
 /// Tells a finished call, once.

@@ -1,8 +1,8 @@
 //! Idle connections of one worker. A connection is polled by the task of the call that uses it and rests unpolled
 //! between calls, so that no chunk of a stream has to wake a second task.
 
-use super::connect::Io;
 use super::{Connector, Origin, Segments};
+use crate::io::Io;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;

@@ -5,36 +5,36 @@
 
 mod paths;
 
-use super::{is_classic, reply};
-use crate::snapshot::Snapshot;
+use super::reply;
+use crate::view::View;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lockgate_config::Style;
 use serde_json::{Map, Value, json};
 
-/// `/openapi.json`, written once per generation.
-pub(super) fn answer(snapshot: &Snapshot) -> Response<Bytes> {
-    let document = snapshot.openapi.get_or_init(|| Bytes::from(document(snapshot).to_string()));
+/// `/openapi.json`, written once per generation, and per caller that sees less.
+pub(super) fn answer(view: &View) -> Response<Bytes> {
+    let document = view.openapi().get_or_init(|| Bytes::from(document(view).to_string()));
     reply::of(StatusCode::OK, "application/json", document.clone())
 }
 
 /// The API's name, as the MLflow of the file's generation calls it.
-pub(super) fn title(snapshot: &Snapshot) -> &'static str {
-    if is_classic(snapshot) { "MLflow Gateway API" } else { "MLflow AI Gateway" }
+pub(super) fn title(view: &View) -> &'static str {
+    if view.is_classic() { "MLflow Gateway API" } else { "MLflow AI Gateway" }
 }
 
-fn document(snapshot: &Snapshot) -> Value {
+fn document(view: &View) -> Value {
     let mut parts = vec![SHARED];
-    parts.extend(snapshot.routes.iter().any(|route| route.style == Style::Classic).then_some(CLASSIC));
-    parts.extend((!is_classic(snapshot)).then_some(ENDPOINTS));
+    parts.extend(view.routes().any(|route| route.style == Style::Classic).then_some(CLASSIC));
+    parts.extend((!view.is_classic()).then_some(ENDPOINTS));
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": title(snapshot),
+            "title": title(view),
             "version": env!("CARGO_PKG_VERSION"),
             "description": DESCRIPTION,
         },
-        "paths": paths::of(snapshot),
+        "paths": paths::of(view),
         "components": components(&parts),
     })
 }
@@ -77,7 +77,7 @@ mod tests {
     fn described(style: Style) -> Value {
         let route = |(name, operation)| sample::route(name, style, operation);
         let routes = [("a", Operation::Chat), ("b", Operation::Complete), ("c", Operation::Embed)].map(route);
-        let reply = answer(&sample::snapshot(1, routes.to_vec()));
+        let reply = answer(&sample::view(routes.to_vec()));
         assert_eq!(reply.headers()["content-type"], "application/json");
         serde_json::from_slice(reply.body()).expect("JSON")
     }

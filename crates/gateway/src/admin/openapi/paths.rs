@@ -1,24 +1,25 @@
 //! The paths of the description.
 
-use crate::snapshot::{Route, Snapshot};
+use crate::snapshot::Route;
+use crate::view::View;
 use lockgate_config::Style;
 use lockgate_dialects::canonical::Operation;
 use serde_json::{Map, Value, json};
 
 /// Every path and what stands there.
-pub(super) fn of(snapshot: &Snapshot) -> Map<String, Value> {
+pub(super) fn of(view: &View) -> Map<String, Value> {
     let mut paths = Map::new();
-    for route in &snapshot.routes {
+    for route in view.routes() {
         let prefix = if route.style == Style::Classic { "gateway" } else { "endpoints" };
         paths.insert(format!("/{prefix}/{}/invocations", route.name), invocations(route));
     }
-    if snapshot.routes.iter().any(|route| route.style != Style::Classic) {
+    if view.routes().any(|route| route.style != Style::Classic) {
         for operation in Operation::ALL {
-            paths.insert(openai_path(operation).to_owned(), openai(operation, snapshot));
+            paths.insert(openai_path(operation).to_owned(), openai(operation, view));
         }
         listings(&mut paths, &NEWER);
     }
-    if snapshot.routes.iter().any(|route| route.style == Style::Classic) {
+    if view.routes().any(|route| route.style == Style::Classic) {
         listings(&mut paths, &OLDER);
     }
     paths.insert("/health".to_owned(), get("Whether the gateway runs", "health", &json!([]), &ok("Health")));
@@ -77,8 +78,8 @@ fn openai_path(operation: Operation) -> &'static str {
 }
 
 /// A path of OpenAI's API; the example names the first route that fits.
-fn openai(operation: Operation, snapshot: &Snapshot) -> Value {
-    let route = snapshot.routes.iter().find(|route| route.operation == operation);
+fn openai(operation: Operation, view: &View) -> Value {
+    let route = view.routes().find(|route| route.operation == operation);
     let model = route.map_or("a-route", |route| &route.name);
     let example = match operation {
         Operation::Chat => {

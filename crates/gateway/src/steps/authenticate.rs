@@ -1,0 +1,172 @@
+//! Who asks. The one step that reads keys: whoever it lets in sees only what they may call.
+
+use super::Account;
+use crate::callers::Caller;
+use crate::gateway::Gateway;
+use crate::pipeline::Incoming;
+use crate::server::surfaces::{self, Need};
+use crate::server::{Door, is_in};
+use crate::snapshot::Snapshot;
+use crate::view::View;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use lockgate_config::Limit;
+use lockgate_dialects::canonical::{Class, Failure};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// The gateway's own header. Where it is sent, the others belong to the provider (`credentials: caller`).
+static OWN: HeaderName = HeaderName::from_static("x-lockgate-key");
+/// Where SDKs put a key as it is: Anthropic's, Azure's, Google's.
+static PLAIN: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+/// No key is longer; what is longer is not even hashed.
+const LONGEST: usize = 1024;
+
+/// Refused keys per client address; one whose key is good is never held up by them.
+static TRIES: LazyLock<Limit> = LazyLock::new(|| Limit {
+    calls: 20,
+    renewal_period: "minute".to_owned(),
+    period: Duration::from_secs(60),
+    key: None,
+    text: "20 per 1 minute".to_owned(),
+});
+
+/// Whether the config lets the client's address in at all.
+///
+/// # Errors
+/// [`Class::Permission`] when it does not.
+pub(crate) fn check_address(incoming: &Incoming, now: &Snapshot) -> Result<(), Failure> {
+    let allow = &now.server.allow;
+    if allow.is_empty() || is_in(incoming.client, allow) {
+        return Ok(());
+    }
+    Err(Failure::new(Class::Permission, "This address is not let in"))
+}
+
+/// Lets a request in, and says what exists for whoever sent it.
+///
+/// # Errors
+/// [`Class::Permission`] for an operators' page; [`Class::Authentication`] for
+/// a key that is missing or refused; [`Class::RateLimited`] for one too many of those.
+pub(crate) fn authenticate(
+    incoming: &Incoming,
+    now: &Arc<Snapshot>,
+    gateway: &Gateway,
+    account: &mut Account,
+) -> Result<View, Failure> {
+    let need = match incoming.door {
+        Door::Operators => Need::Nothing,
+        Door::Everyone => surfaces::need(incoming.parts.uri.path()),
+    };
+    let guarded = match need {
+        Need::Nothing => false,
+        Need::Caller => now.callers.guard_routes,
+        Need::Admin => now.callers.guard_operators,
+    };
+    if !guarded {
+        return Ok(View::whole(now.clone()));
+    }
+    let caller = identity(incoming, now).map_err(|refused| tell(refused, incoming, gateway, account))?;
+    account.caller(caller.clone());
+    if need == Need::Admin && !caller.admin {
+        return Err(Failure::new(Class::Permission, "This page needs an admin's key"));
+    }
+    Ok(View::of(now.clone(), caller.clone()))
+}
+
+/// Why nobody is let in.
+enum Refused {
+    Missing,
+    Unknown,
+    Contradictory,
+    Expired(Arc<Caller>),
+}
+
+fn identity<'a>(incoming: &Incoming, now: &'a Snapshot) -> Result<&'a Arc<Caller>, Refused> {
+    let presented = presented(&incoming.parts.headers, incoming.parts.uri.query())?;
+    let presented = presented.ok_or(Refused::Missing)?;
+    if presented.len() > LONGEST {
+        return Err(Refused::Unknown);
+    }
+    let caller = now.callers.holder(&presented).ok_or(Refused::Unknown)?;
+    if caller.is_expired() {
+        return Err(Refused::Expired(caller.clone()));
+    }
+    Ok(caller)
+}
+
+/// Tells a refusal to the log and, in the words of a failure, to the client. Only refused keys count as tries: a
+/// browser asks without one first.
+fn tell(refused: Refused, incoming: &Incoming, gateway: &Gateway, account: &mut Account) -> Failure {
+    let reason = match refused {
+        Refused::Missing => {
+            let text = "A key is missing; send it as 'Authorization: Bearer KEY', as a Basic password or as 'x-api-key'";
+            return Failure::new(Class::Authentication, text);
+        }
+        Refused::Unknown => "The key is not valid",
+        Refused::Contradictory => "Two different keys were sent; send one",
+        Refused::Expired(caller) => {
+            account.caller(caller);
+            "The key has expired"
+        }
+    };
+    account.refused_key(reason);
+    match gateway.tries.count("", &TRIES, incoming.client, Instant::now()) {
+        Ok(()) => Failure::new(Class::Authentication, reason),
+        Err(renews) => Failure {
+            retry_after: Some(renews),
+            ..Failure::new(Class::RateLimited, format!("Too many refused keys: {}", TRIES.text))
+        },
+    }
+}
+
+/// The one key in a request. The same key in several places is one.
+fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Result<Option<Cow<'a, [u8]>>, Refused> {
+    if headers.contains_key(&OWN) {
+        return one(plain(headers, &OWN));
+    }
+    let authorization = headers.get_all(AUTHORIZATION).into_iter();
+    let authorization = authorization.map(|value| in_authorization(value.as_bytes()));
+    let headers = PLAIN.iter().flat_map(|name| plain(headers, name));
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let query = pairs.filter(|(name, _)| *name == "key").map(|(_, key)| percent_decode_str(key).into());
+    one(authorization.chain(headers).chain(query))
+}
+
+fn one<'a>(keys: impl Iterator<Item = Cow<'a, [u8]>>) -> Result<Option<Cow<'a, [u8]>>, Refused> {
+    let mut keys = keys.filter(|key| !key.is_empty());
+    let Some(first) = keys.next() else { return Ok(None) };
+    if keys.any(|key| key != first) { Err(Refused::Contradictory) } else { Ok(Some(first)) }
+}
+
+fn plain<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
+    headers.get_all(name).into_iter().map(|value| value.as_bytes().trim_ascii().into())
+}
+
+/// The key in an `authorization` header: a bearer's token, or a Basic password, which is where MLflow's clients have
+/// one. What has another form opens nothing, but is a key that was sent.
+fn in_authorization(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    let (scheme, rest) = match value.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&value[..space], value[space..].trim_ascii()),
+        None => (value, &b""[..]),
+    };
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return rest.into();
+    }
+    if scheme.eq_ignore_ascii_case(b"basic") && rest.len() <= 2 * LONGEST {
+        let decoded = STANDARD.decode(rest).unwrap_or_default();
+        if let Some(colon) = decoded.iter().position(|byte| *byte == b':') {
+            return decoded[colon + 1..].to_vec().into();
+        }
+    }
+    value.into()
+}
