@@ -8,6 +8,7 @@ use crate::steps::{Account, Answered, admit, ask, authenticate, check_address, i
 use crate::view::View;
 use bytes::Bytes;
 use http::header::{ALLOW, HOST, LOCATION};
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use lockgate_dialects::Dialect;
 use lockgate_dialects::canonical::{Class, Failure};
@@ -185,6 +186,7 @@ fn direct(incoming: &Incoming, place: &Place, now: &Snapshot) -> Reply {
 /// same machine, or one that is trusted, may say that its client came over TLS, as MLflow's server believes it.
 fn redirect(incoming: &Incoming, path: &str, now: &Snapshot) -> Reply {
     let host = incoming.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.filter(|host| host.parse::<Authority>().is_ok());
     let encoded = percent_encoding::utf8_percent_encode(path, PATH);
     let query = incoming.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let proxied = incoming.peer.is_loopback() || is_in(incoming.peer, &now.server.trusted_proxies);
