@@ -193,6 +193,17 @@ fn a_command_that_hangs_keeps_neither_calls_nor_the_end_of_the_process() {
 }
 
 #[test]
+fn a_command_sees_the_environment_but_for_the_stores_passphrase() {
+    let provider = Provider::start();
+    let form =
+        "{command: [/bin/sh, -c, 'echo $OWN-$LOCKGATE_SECRETS_PASSPHRASE-$LOCKGATE_SECRETS_NEW_PASSPHRASE']}";
+    let launch = Launch::new(BINARY).config(config(&provider.url(), form)).variable("OWN", "own");
+    let launch = launch.variable("LOCKGATE_SECRETS_PASSPHRASE", "correct horse battery");
+    let gateway = launch.variable("LOCKGATE_SECRETS_NEW_PASSPHRASE", "another horse battery").start();
+    assert_eq!(key(&gateway, &provider), "own--");
+}
+
+#[test]
 fn a_key_file_that_is_gone_leaves_the_last_good_key_in_place() {
     let provider = Provider::start();
     let text = config(&provider.url(), "{file: \"@dir@/key\"}");

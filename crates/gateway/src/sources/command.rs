@@ -217,11 +217,4 @@ mod tests {
         assert_eq!(hint("refused: swordfish", "swordfish\n"), "refused: …");
         assert!(hint(&"word ".repeat(1000), "").len() <= LONGEST_HINT);
     }
-
-    #[test]
-    fn a_command_does_not_see_the_passphrase_of_the_store() {
-        // Set in the environment of the tests, it would be missing in the command's.
-        let said = sh("echo ${LOCKGATE_SECRETS_PASSPHRASE:-unset}", LONG);
-        assert_eq!(said, Ok("unset\n".to_owned()));
-    }
 }
