@@ -10,6 +10,10 @@ use std::sync::Arc;
 pub struct Certificate {
     /// The authority's certificate in PEM: what clients must trust.
     pub authority: String,
+    /// The certificate in PEM.
+    pub certificate: String,
+    /// Its private key in PEM.
+    pub key: String,
     pub(crate) server: Arc<ServerConfig>,
 }
 
@@ -27,7 +31,8 @@ impl Certificate {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(names).expect("good names");
         let signed = params.signed_by(&key, &authority).expect("a certificate");
-        Self { authority: authority.pem(), server: Arc::new(config(signed.der().clone(), &key)) }
+        let server = Arc::new(config(signed.der().clone(), &key));
+        Self { authority: authority.pem(), certificate: signed.pem(), key: key.serialize_pem(), server }
     }
 }
 
