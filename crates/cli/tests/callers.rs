@@ -352,3 +352,84 @@ fn a_callers_key_never_reaches_a_provider() {
         assert!(!text.contains(ALICE) && !text.contains(&base64(ALICE)[..12]), "{text}");
     }
 }
+
+/// A gateway with callers whose routes pass the callers' own credentials on.
+fn bringing() -> Setting {
+    let provider = Provider::start();
+    let base = provider.url();
+    let config = format!(
+        "endpoints:
+  - name: bearer
+    endpoint_type: llm/v1/chat
+    credentials: caller
+    model: {{provider: openai, name: gpt-4, config: {{openai_api_base: \"{base}/v1\"}}}}
+  - name: plain
+    endpoint_type: llm/v1/chat
+    credentials: caller
+    model: {{provider: anthropic, name: claude-3, config: {{anthropic_api_base: \"{base}/v1\"}}}}
+{}",
+        callers()
+    );
+    let gateway = Launch::new(BINARY).config(config).variable("LOCKGATE_LOG", "trace").start();
+    Setting { gateway, provider }
+}
+
+#[test]
+fn a_route_may_pass_on_the_callers_own_credential_and_nothing_else_of_it() {
+    let Setting { gateway, provider } = bringing();
+    let ask = |route: &str| {
+        let ask = gateway.post("/v1/chat/completions", &chat_of(route)).header("x-lockgate-key", ALICE);
+        ask.header("authorization", "Bearer sk-own-bearer").header("x-api-key", "sk-own-plain")
+    };
+    assert_eq!(ask("bearer").send().status, 200);
+    assert_eq!(provider.last().header("authorization"), Some("Bearer sk-own-bearer"));
+    assert_eq!(provider.last().header("x-api-key"), None);
+    assert_eq!(ask("plain").send().status, 200);
+    assert_eq!(provider.last().header("x-api-key"), Some("sk-own-plain"));
+    assert_eq!(provider.last().header("authorization"), None);
+    for call in provider.recorded() {
+        assert!(!call.text().contains(ALICE), "{}", call.text());
+    }
+}
+
+#[test]
+fn the_gateways_key_is_not_taken_for_the_callers_own() {
+    let Setting { gateway, provider } = bringing();
+    let ask = || gateway.post("/v1/chat/completions", &chat_of("bearer"));
+    let refused = |ask: Ask<'_>, text: &str| {
+        let answer = ask.send();
+        assert_eq!(answer.status, 401, "{}", answer.text());
+        assert!(answer.text().contains(text), "{}", answer.text());
+    };
+    refused(bearer(ask(), ALICE), "send the gateway's key as 'x-lockgate-key'");
+    // Not another caller's either.
+    refused(bearer(ask(), TEAM).header("x-lockgate-key", ALICE), "holds a key of this gateway");
+    refused(ask().header("x-lockgate-key", ALICE), "send the provider's key in the header 'authorization'");
+    let twice = bearer(bearer(ask(), "sk-one"), "sk-two").header("x-lockgate-key", ALICE);
+    refused(twice, "stands in the request twice");
+    assert_eq!(provider.counts().calls, 0);
+}
+
+#[test]
+fn a_callers_own_credential_that_the_provider_repeats_is_told_to_nobody() {
+    let Setting { gateway, provider } = bringing();
+    provider.script(|request| {
+        let said = request.header("authorization").or(request.header("x-api-key")).unwrap_or_default();
+        let body = json!({"error": {"message": format!("{said} is no good"), "type": said, "code": said}});
+        lockgate_testkit::said(401, "application/json", body.to_string())
+    });
+    for (route, path) in [
+        ("bearer", "/v1/chat/completions"),
+        ("plain", "/v1/chat/completions"),
+        ("bearer", "/endpoints/bearer/invocations"),
+        ("plain", "/endpoints/plain/invocations"),
+    ] {
+        let body = if path.starts_with("/v1") { chat_of(route) } else { chat() };
+        let ask = gateway.post(path, &body).header("x-lockgate-key", ALICE);
+        let answer =
+            ask.header("authorization", "Bearer kanarie-one").header("x-api-key", "kanarie-two").send();
+        assert_eq!(answer.status, 401, "the caller must act: {}", answer.text());
+        assert!(!answer.text().contains("kanarie"), "{}", answer.text());
+    }
+    assert!(!gateway.log.text().contains("kanarie"));
+}

@@ -75,14 +75,30 @@ pub(crate) fn all(
                 "The configured '{name}' header holds a character that no header can carry."
             ));
         }
-        let names = template::keys(template).unwrap_or_default();
-        let is_key = |name: &&str| provider.config.get(*name).is_some_and(|key| key.kind == Kind::Key);
-        let credential = names.iter().any(is_key);
+        let credential = carries_key(provider, template);
         headers.push(Header { name: name.to_ascii_lowercase(), value: Secret::new(value), credential });
     }
     headers.retain(|header| !extra.iter().any(|over| over.name == header.name));
     headers.extend(extra);
     Ok(headers)
+}
+
+/// The headers in which callers bring their own credentials: those that would carry a key, had the config one, and that
+/// the route does not set itself.
+pub(crate) fn brought(provider: &Provider, settings: &Settings<'_>, extra: &[Header]) -> Vec<String> {
+    if !settings.brought {
+        return Vec::new();
+    }
+    let variant = settings.variant.into_iter().flat_map(|variant| &variant.headers);
+    let all = provider.headers.iter().chain(variant);
+    let keys = all.filter(|(_, template)| carries_key(provider, template));
+    let names = keys.map(|(name, _)| name.to_ascii_lowercase());
+    names.filter(|name| !extra.iter().any(|over| over.name == *name)).collect()
+}
+
+fn carries_key(provider: &Provider, template: &str) -> bool {
+    let names = template::keys(template).unwrap_or_default();
+    names.iter().any(|name| provider.config.get(*name).is_some_and(|key| key.kind == Kind::Key))
 }
 
 /// RFC 9110, section 5.6.2.

@@ -251,6 +251,8 @@ pub struct HttpService {
     pub api: Option<Api>,
     /// Headers of every request, credentials among them: one set for each key, used in turn. Never empty.
     pub header_sets: Vec<Vec<Header>>,
+    /// Names, in lower case, of headers that are taken over from the caller's request: its own credential.
+    pub brought: Vec<String>,
 }
 
 /// A header of every request to a provider.

@@ -19,6 +19,8 @@ pub(crate) struct Settings<'a> {
     values: BTreeMap<String, Secret>,
     /// Keys of which there are several, each list as long as the others; `values` holds the first of each.
     several: BTreeMap<String, Vec<Secret>>,
+    /// Callers bring the keys.
+    pub(crate) brought: bool,
     /// The kind of the provider.
     pub(crate) variant: Option<&'a Variant>,
     /// The config as it is, for a provider in this process.
@@ -34,7 +36,7 @@ impl Settings<'_> {
             let others =
                 self.several.iter().filter_map(|(name, keys)| Some((name.clone(), keys.get(at)?.clone())));
             values.extend(others);
-            Self { values, several: BTreeMap::new(), variant: self.variant, raw: self.raw.clone() }
+            Self { values, several: BTreeMap::new(), raw: self.raw.clone(), ..*self }
         };
         (0..count).map(with).collect()
     }
@@ -63,8 +65,10 @@ pub(crate) fn check<'a>(
     named: &Named<'a>,
 ) -> Option<Settings<'a>> {
     let provider = named.provider;
+    let brought = entry.credentials.value.flatten().is_some();
+    let required = |key: &ConfigKey| key.required && !(brought && key.kind == Kind::Key);
     let absent = model.get("config").is_none_or(|config| matches!(config.content, Content::Null));
-    if absent && provider.config.values().any(|key| key.required) {
+    if absent && provider.config.values().any(required) {
         let message = format!(
             "A config must be supplied when setting a provider. The provider entry for {} is incorrect.",
             named.canonical
@@ -74,7 +78,7 @@ pub(crate) fn check<'a>(
     }
     let (key, config) = match model.entry("config") {
         Some((key, config)) if !absent => (key, config),
-        _ => return Some(without_config(named)),
+        _ => return Some(without_config(named, brought)),
     };
     if config.entries().is_none() {
         let message = format!("Input should be a valid dictionary, not {}", config.kind());
@@ -93,11 +97,16 @@ pub(crate) fn check<'a>(
     let mut several = BTreeMap::new();
     for (name, grammar) in &provider.config {
         match config.get(name) {
-            None if grammar.required => {
+            None if required(grammar) => {
                 check.notes.missing(config, Some(&key.span), name, &[]);
                 whole = false;
             }
             None => {}
+            Some(node) if grammar.kind == Kind::Key && brought => {
+                let message =
+                    format!("'{name}' is not used: callers of this route bring their own credential");
+                check.notes.warning(node.span.clone(), message);
+            }
             Some(node) if grammar.kind == Kind::Key => match keys::resolve(check, node) {
                 Some(keys) => {
                     values.extend(keys.first().map(|key| (name.clone(), key.clone())));
@@ -120,7 +129,7 @@ pub(crate) fn check<'a>(
         Value::Object(raw) if provider.in_process => raw,
         _ => Map::new(),
     };
-    whole.then_some(Settings { values, several, variant, raw })
+    whole.then_some(Settings { values, several, brought, variant, raw })
 }
 
 /// Keys that go together go in step: there must be as many of each.
@@ -137,14 +146,14 @@ fn alike(check: &Check<'_>, key: &Node, several: &BTreeMap<String, Vec<Secret>>)
     alike
 }
 
-fn without_config<'a>(named: &Named<'a>) -> Settings<'a> {
+fn without_config<'a>(named: &Named<'a>, brought: bool) -> Settings<'a> {
     let variant = named
         .provider
         .variants
         .as_ref()
         .and_then(|variants| variants.kinds.get(named.variant.unwrap_or(&variants.default)));
     let values = defaults(named.provider, variant);
-    Settings { values, several: BTreeMap::new(), variant, raw: Map::new() }
+    Settings { values, several: BTreeMap::new(), brought, variant, raw: Map::new() }
 }
 
 fn defaults(provider: &Provider, variant: Option<&Variant>) -> BTreeMap<String, Secret> {

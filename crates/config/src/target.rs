@@ -41,6 +41,10 @@ pub(crate) fn check(
     let settings = settings?;
     keys_in_url(check, entry, named.provider, &settings);
     let service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
+    if settings.brought && !matches!(&service, Service::Http(http) if !http.brought.is_empty()) {
+        let message = "This provider takes no credential in a header, so callers cannot bring theirs";
+        check.notes.mistake(entry.credentials.span.clone(), message);
+    }
     warn(check, written, named.provider, &service);
     let display = named.provider.display.as_ref().unwrap_or(&named.provider.name).clone();
     Some(Target { provider: named.canonical.to_owned(), display, model, service })
@@ -127,11 +131,13 @@ fn service(
     if provider.in_process {
         return Service::Demo(settings.raw.clone());
     }
+    let brought = headers::brought(provider, settings, &extra);
     let each = settings.each_key();
     let header_sets = each.iter().map(|settings| headers::all(provider, settings, extra.clone()));
     match header_sets.collect() {
         Ok(header_sets) => {
-            Service::Http(HttpService { api: api(provider, settings, operation, model, choice), header_sets })
+            let api = api(provider, settings, operation, model, choice);
+            Service::Http(HttpService { api, header_sets, brought })
         }
         Err(reason) => Service::Unavailable { reason },
     }

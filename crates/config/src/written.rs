@@ -64,6 +64,8 @@ pub(crate) struct Entry {
     pub(crate) endpoint_type: At<Plain>,
     /// Who answers.
     pub(crate) model: At<Model>,
+    /// Whose credential the provider is sent; the one of `config` when absent.
+    pub(crate) credentials: At<Option<Whose>>,
     /// How often each client may call it.
     pub(crate) limit: At<Option<Limit>>,
     /// Parameters for callers that do not send them.
@@ -75,6 +77,14 @@ pub(crate) struct Entry {
     /// Static headers that are sent upstream besides the provider's own.
     #[schemars(with = "Option<BTreeMap<String, KeyForm>>")]
     pub(crate) headers: At<IgnoredAny>,
+}
+
+/// Whose credential a provider is sent.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Whose {
+    /// The caller's own: the header in which the provider expects it is taken over from each request.
+    Caller,
 }
 
 /// A route type, exactly as MLflow writes it.

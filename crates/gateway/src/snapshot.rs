@@ -86,6 +86,8 @@ pub(crate) struct HttpService {
     pub(crate) path: PathAndQuery,
     /// Credentials and static headers, complete, a set for each key; credentials are marked sensitive.
     pub(crate) keys: Keys,
+    /// Headers that are taken over from the caller's request: its own credential.
+    pub(crate) brought: Vec<HeaderName>,
     pub(crate) streams: bool,
     pub(crate) traits: ModelTraits,
     pub(crate) refuses: Vec<Refusal>,
@@ -233,6 +235,7 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
         origin,
         path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
         keys: Keys::new(config.header_sets.iter().map(|set| headers(set)).collect::<Result<_, _>>()?),
+        brought: names(&config.brought)?,
         streams: api.streams,
         traits: api.traits.clone(),
         refuses: api.refuses.clone(),
@@ -258,6 +261,7 @@ fn demo_service(
         host: HeaderValue::from_static(""),
         path: PathAndQuery::from_static("/"),
         keys: Keys::new(Vec::new()),
+        brought: Vec::new(),
         streams: operation != Operation::Embed,
         traits: ModelTraits { model, temperature_max: Some(2.0), ..ModelTraits::default() },
         refuses: Vec::new(),
@@ -266,11 +270,18 @@ fn demo_service(
     })))
 }
 
+fn names(names: &[String]) -> Result<Vec<HeaderName>, String> {
+    names.iter().map(|name| header_name(name)).collect()
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::try_from(name).map_err(|_| format!("'{name}' is not a header name"))
+}
+
 fn headers(config: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(config.len());
     for Header { name, value, credential } in config {
-        let key =
-            HeaderName::try_from(name.as_str()).map_err(|_| format!("'{name}' is not a header name"))?;
+        let key = header_name(name)?;
         let mut value = HeaderValue::try_from(value.expose())
             .map_err(|_| format!("the value of header '{name}' has a character that HTTP does not allow"))?;
         value.set_sensitive(*credential);

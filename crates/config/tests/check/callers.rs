@@ -1,6 +1,6 @@
 //! Who may come in: what a config says of callers, admins and the listener.
 
-use lockgate_config::{KeyHash, Listen};
+use lockgate_config::{KeyHash, Listen, Service};
 
 use crate::{chat, check, check_strictly};
 
@@ -141,4 +141,40 @@ fn a_certificate_that_cannot_be_one_is_refused_before_the_start() {
     let told =
         refused("server: {tls: {certificate: key.txt, key: key.txt}}\n", "holds no certificate in PEM");
     assert!(told.contains("holds no private key in PEM") && !told.contains("sk-file"), "{told}");
+}
+
+#[test]
+fn callers_that_bring_their_own_credential_need_none_in_the_config() {
+    let route = |provider: &str, config: &str| {
+        format!(
+            "routes:
+  - name: a
+    route_type: llm/v1/chat
+    credentials: caller
+    model: {{provider: {provider}, name: m{config}}}
+"
+        )
+    };
+    let brought = |provider: &str, config: &str| -> Vec<String> {
+        let config = check_strictly(&route(provider, config)).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        match &config.routes[0].targets[0].target.service {
+            Service::Http(service) => {
+                let sets = service.header_sets.iter().flatten();
+                assert!(sets.into_iter().all(|header| !header.credential), "{provider}");
+                service.brought.clone()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(brought("openai", ""), ["authorization"]);
+    assert_eq!(brought("openai", ", config: {openai_organization: o}"), ["authorization"]);
+    assert_eq!(brought("anthropic", ""), ["x-api-key"]);
+    let azure = ", config: {openai_api_type: azure, openai_api_base: \"https://a\", openai_deployment_name: d, openai_api_version: v}";
+    assert_eq!(brought("openai", azure), ["api-key"]);
+    let config = check(&route("openai", ", config: {openai_api_key: k}")).unwrap();
+    assert!(config.warnings[0].message.contains("'openai_api_key' is not used"), "{:?}", config.warnings);
+    let refused = check(&route("demo", "")).expect_err("it takes no credential").to_string();
+    assert!(refused.contains("This provider takes no credential in a header"), "{refused}");
+    let refused = check(&route("openai", "").replace("caller", "mine")).expect_err("no such word");
+    assert!(refused.to_string().contains("caller"), "{refused}");
 }

@@ -2,7 +2,7 @@
 
 use super::stream::{Relay, Stream};
 use super::translate::{Asked, Missing, Sides};
-use super::{Account, Call, Permit, Redactor, refuse};
+use super::{Account, Call, Permit, Redactor, brought, refuse};
 use crate::server::{Reply, ReplyBody, Worker};
 use crate::snapshot::{HttpService, Service, Target};
 use crate::upstream::{self, Answer, Broken, Segments};
@@ -107,11 +107,13 @@ impl<'a> Exchange<'a> {
     }
 
     async fn run(mut self, worker: &Worker, account: &mut Account) -> Result<Answered, Failure> {
+        let brought = brought::pick(&self.call.brought, self.service)?;
         let body = self.request()?;
+        self.call.onward.extend(brought.clone());
         let answer = self.attempt(worker, body).await?;
-        let redactor = Redactor(self.target.clone());
+        let redactor = Redactor { target: self.target.clone(), brought };
         if !answer.status.is_success() {
-            return Err(rejected(self.service.dialect, answer, &redactor).await);
+            return Err(self.blamed(rejected(self.service.dialect, answer, &redactor).await));
         }
         let answered = if self.call.streamed {
             answer::streamed(&mut self, answer, redactor).await
@@ -120,6 +122,14 @@ impl<'a> Exchange<'a> {
         };
         account.losses(&self.losses);
         answered
+    }
+
+    /// A credential that the provider refuses is the caller's to mend, where the caller brought it.
+    fn blamed(&self, failure: Failure) -> Failure {
+        if failure.class == Class::UpstreamCredentials && !self.service.brought.is_empty() {
+            return Failure { class: Class::Authentication, ..failure };
+        }
+        failure
     }
 
     /// The body for the provider. Where both sides speak alike the bytes pass, but for the model's name.

@@ -11,7 +11,7 @@ use crate::view::View;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_config::Limit;
 use lockgate_dialects::canonical::{Class, Failure};
 use percent_encoding::percent_decode_str;
@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 
 /// The gateway's own header. Where it is sent, the others belong to the provider (`credentials: caller`).
 static OWN: HeaderName = HeaderName::from_static("x-lockgate-key");
-/// Where SDKs put a key as it is: Anthropic's, Azure's, Google's.
-static PLAIN: [HeaderName; 3] = [
+/// Where SDKs put a key: OpenAI's and MLflow's, Anthropic's, Azure's, Google's.
+static PLACES: [HeaderName; 4] = [
+    AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
@@ -131,14 +132,12 @@ fn tell(refused: Refused, incoming: &Incoming, gateway: &Gateway, account: &mut 
 /// The one key in a request. The same key in several places is one.
 fn presented<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Result<Option<Cow<'a, [u8]>>, Refused> {
     if headers.contains_key(&OWN) {
-        return one(plain(headers, &OWN));
+        return one(keys_in(headers, &OWN));
     }
-    let authorization = headers.get_all(AUTHORIZATION).into_iter();
-    let authorization = authorization.map(|value| in_authorization(value.as_bytes()));
-    let headers = PLAIN.iter().flat_map(|name| plain(headers, name));
+    let headers = PLACES.iter().flat_map(|name| keys_in(headers, name));
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let query = pairs.filter(|(name, _)| *name == "key").map(|(_, key)| percent_decode_str(key).into());
-    one(authorization.chain(headers).chain(query))
+    one(headers.chain(query))
 }
 
 fn one<'a>(keys: impl Iterator<Item = Cow<'a, [u8]>>) -> Result<Option<Cow<'a, [u8]>>, Refused> {
@@ -147,8 +146,16 @@ fn one<'a>(keys: impl Iterator<Item = Cow<'a, [u8]>>) -> Result<Option<Cow<'a, [
     if keys.any(|key| key != first) { Err(Refused::Contradictory) } else { Ok(Some(first)) }
 }
 
-fn plain<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
-    headers.get_all(name).into_iter().map(|value| value.as_bytes().trim_ascii().into())
+fn keys_in<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    headers.get_all(name).into_iter().map(move |value| key_in(name, value))
+}
+
+/// The key in one header of those that carry keys.
+pub(super) fn key_in<'a>(name: &HeaderName, value: &'a HeaderValue) -> Cow<'a, [u8]> {
+    if name == AUTHORIZATION {
+        return in_authorization(value.as_bytes());
+    }
+    value.as_bytes().trim_ascii().into()
 }
 
 /// The key in an `authorization` header: a bearer's token, or a Basic password, which is where MLflow's clients have

@@ -1,7 +1,7 @@
 //! What a request asks for: its route, its operation, and a body that can be read.
 
-use super::Account;
 use super::translate::Asked;
+use super::{Account, brought};
 use crate::pipeline::Incoming;
 use crate::server::read_body;
 use crate::server::surfaces::Surface;
@@ -36,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) request_id: String,
     /// Headers that go on to the provider.
     pub(crate) onward: HeaderMap,
+    /// The caller's own credentials, where the route passes them on.
+    pub(crate) brought: HeaderMap,
     pub(crate) arrived: Instant,
 }
 
@@ -69,6 +71,7 @@ pub(crate) async fn identify(
     account.route(route.clone());
     let operation = surface.operation.unwrap_or(route.operation);
     check_operation(&route, operation)?;
+    let brought = brought::bring(&route, &parts.headers, &view.snapshot.callers)?;
     let (body, peek) = with_parameters(&route, &surface, body, peek)?;
     // MLflow validates a body before it counts the call; other surfaces pass bytes on and let the provider judge.
     let asked = surface.mlflow.then(|| Asked::decode(surface.dialect, operation, &body)).transpose()?;
@@ -84,6 +87,7 @@ pub(crate) async fn identify(
         client,
         request_id: id,
         onward: onward(&parts.headers),
+        brought,
         arrived,
     })
 }

@@ -4,6 +4,7 @@ mod account;
 mod admit;
 mod ask;
 mod authenticate;
+mod brought;
 mod identify;
 mod redactor;
 mod refuse;

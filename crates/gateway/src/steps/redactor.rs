@@ -12,8 +12,12 @@ use std::sync::Arc;
 /// How JSON names an error, in every dialect; within a text its quotes would be escaped.
 const ERROR: &str = "\"error\"";
 
-/// The secrets of one target; looked up only when something failed.
-pub(crate) struct Redactor(pub(crate) Arc<Target>);
+/// The secrets of one call of a target; looked up only when something failed.
+pub(crate) struct Redactor {
+    pub(crate) target: Arc<Target>,
+    /// What the caller brought for it.
+    pub(crate) brought: HeaderMap,
+}
 
 impl Redactor {
     /// The failure without secrets, wherever the provider's words stand in it.
@@ -69,8 +73,13 @@ impl Redactor {
 
     /// Each credential as its header holds it, and the part after its scheme.
     fn secrets(&self) -> Vec<&str> {
-        let Service::Http(service) = &self.0.service else { return Vec::new() };
-        let values = service.keys.headers().flat_map(HeaderMap::values).filter(|value| value.is_sensitive());
+        let Service::Http(service) = &self.target.service else { return Vec::new() };
+        let values = service
+            .keys
+            .headers()
+            .chain([&self.brought])
+            .flat_map(HeaderMap::values)
+            .filter(|value| value.is_sensitive());
         let values = values.filter_map(|value| value.to_str().ok());
         values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]).collect()
     }
