@@ -12,12 +12,13 @@ TARGET = Path(os.environ.get("LOCKGATE_TARGET", ROOT / "target"))
 START_SECONDS = 30
 
 # Variables that would change what a started gateway does.
-OWN_VARIABLES = ("LOCKGATE_CONFIG", "MLFLOW_GATEWAY_CONFIG", "MLFLOW_DEPLOYMENTS_CONFIG", "LOCKGATE_LOG")
+OWN_VARIABLES = ("MLFLOW_GATEWAY_CONFIG", "MLFLOW_DEPLOYMENTS_CONFIG")
 
 
 def environment(**more):
     """The environment of a program under test: this one's, without what would change it."""
-    kept = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    own = lambda name: name in OWN_VARIABLES or name.startswith("LOCKGATE_")
+    kept = {name: value for name, value in os.environ.items() if not own(name)}
     return {**kept, **more}
 
 
