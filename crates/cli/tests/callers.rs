@@ -312,6 +312,23 @@ fn operators_own_address_serves_their_pages_and_nothing_else() {
 }
 
 #[test]
+fn a_start_warns_of_what_others_reach_without_a_key() {
+    let provider = Provider::start();
+    let warnings = |more: &str| {
+        let launch = Launch::new(BINARY).config(format!("{}{more}", routes("endpoints", &provider)));
+        let gateway = launch.argument("--host").argument("0.0.0.0").start();
+        let beyond = |record: &Value| {
+            let message = record["message"].as_str().unwrap_or_default();
+            record["level"] == "WARN" && message.contains("beyond this machine")
+        };
+        gateway.log.records(beyond).len()
+    };
+    assert_eq!(warnings(""), 1);
+    assert_eq!(warnings(&callers()), 0);
+    assert_eq!(warnings(&format!("{}admin: {{listen: \"0.0.0.0:0\"}}\n", callers())), 1);
+}
+
+#[test]
 fn a_new_key_works_beside_the_old_one_and_then_alone() {
     let provider = Provider::start();
     let config = |keys: &[&str]| {

@@ -104,6 +104,7 @@ const URL_PARAMETER: &str = r#"(?x)
 /// Keys that tell by their form what they are. The first group holds what stands before.
 const KNOWN_FORM: &str = r"(?x)((?-u:\b)|_)(?:
     sk-[A-Za-z0-9_-]{6,}
+  | lg-[A-Za-z0-9_-]{24,}
   | sk-[A-Za-z0-9_-]*(?:[*•]+|…|\.{2,})[A-Za-z0-9_-]*
   | AIza[A-Za-z0-9_-]{10,}
   | A(?:KI|SI|BI|CC)A[A-Z0-9]{12,}
@@ -227,6 +228,7 @@ mod tests {
             ("API key not valid: AIzaSyA1234567890abcdefg", "AIza"),
             ("user AKIAIOSFODNN7EXAMPLE is unknown", "AKIA"),
             ("gsk_abcdefgh12345678", "gsk_"),
+            ("no such path /v1/lg-0123456789abcdefghijKLMNOPQRSTUVWXYZabcdefg", "0123"),
             ("xai-abcdefgh12345678ABC", "xai-"),
             ("hf_abcdefghijklmnopqrst", "hf_"),
             ("ghp_abcdefghijklmnop", "ghp_"),
