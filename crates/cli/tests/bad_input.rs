@@ -150,12 +150,12 @@ fn a_body_past_the_limit_is_refused_whether_its_length_is_told_or_not() {
 #[test]
 fn a_bomb_does_not_take_the_memory_it_says() {
     let mut setting = setting("endpoints");
-    let plain = vec![b' '; 32 << 20];
+    let plain = vec![b' '; 64 << 20];
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&plain).expect("writing to memory");
     let gzip = gzip.finish().expect("writing to memory");
     let zstd = zstd::encode_all(&plain[..], 3).expect("encoding memory");
-    assert!(gzip.len() < 65_536 && zstd.len() < 65_536);
+    assert!(gzip.len() < 1 << 17 && zstd.len() < 1 << 17);
     let before = setting.gateway.consumption().memory_kib;
     for path in ["/v1/chat/completions", "/endpoints/chat/invocations"] {
         for (encoding, bomb) in [("gzip", &gzip), ("zstd", &zstd)] {
@@ -169,7 +169,8 @@ fn a_bomb_does_not_take_the_memory_it_says() {
         assert_eq!(setting.posted(path, "content-encoding: gzip, gzip\r\n", &gzip).status, 415);
     }
     let after = setting.gateway.consumption().memory_kib;
-    assert!(after < before + 16 * 1024, "from {before} to {after} KiB");
+    // Half of what one bomb says; the decoders' own windows are some of it.
+    assert!(after < before + 32 * 1024, "from {before} to {after} KiB");
     setting.gateway.assert_well();
 }
 
