@@ -213,3 +213,14 @@ fn tracing_context_reaches_the_provider_and_nothing_else_of_the_caller_does() {
         }
     }
 }
+
+#[test]
+fn what_a_translation_could_not_carry_is_counted_and_logged() {
+    let gateway = Gateway::start(BINARY, None);
+    let body = json!({"messages": [{"role": "user", "content": "x"}], "demo": {"tool_call": {"name": "f", "arguments": {}}}});
+    let answer = gateway.post("/gateway/chat/invocations", &body).header("x-request-id", "lossy").send();
+    assert_eq!(answer.header("x-lockgate-loss"), Some("1; choices[0].message.tool_calls"));
+    assert_eq!(told(&gateway, "lossy")["losses"], 1);
+    let metrics = gateway.get("/metrics").send();
+    assert!(metrics.text().contains("lockgate_losses_total{route=\"chat\"} 1\n"), "{}", metrics.text());
+}

@@ -39,6 +39,7 @@ enum Body {
 impl Answered {
     /// The response; the account goes with a stream and is closed at its end.
     pub(crate) fn settle(self, mut account: Account) -> Reply {
+        account.losses(&self.losses);
         let body = match self.body {
             Body::Whole(body) => {
                 account.first_byte();
@@ -115,13 +116,11 @@ impl<'a> Exchange<'a> {
         if !answer.status.is_success() {
             return Err(self.blamed(rejected(self.service.dialect, answer, &redactor).await));
         }
-        let answered = if self.call.streamed {
+        if self.call.streamed {
             answer::streamed(&mut self, answer, redactor).await
         } else {
             answer::whole(&mut self, answer, account, &redactor).await
-        };
-        account.losses(&self.losses);
-        answered
+        }
     }
 
     /// A credential that the provider refuses is the caller's to mend, where the caller brought it.
