@@ -208,7 +208,13 @@ impl SaidChoice {
             None => Message::text(Role::Assistant, self.text),
             Some((id, name)) => Message {
                 content: Content::None,
-                tool_calls: vec![ToolCall { id, name, arguments: self.text, extras: Vec::new() }],
+                tool_calls: vec![ToolCall {
+                    id,
+                    name,
+                    arguments: self.text,
+                    signature: None,
+                    extras: Vec::new(),
+                }],
                 ..Message::text(Role::Assistant, "")
             },
         }

@@ -50,7 +50,7 @@ fn begin(said: &Said, events: &mut Vec<Event>) {
     for (choice, SaidChoice { tool, .. }) in (0..).zip(&said.choices) {
         let kind = match tool.clone() {
             None => BlockKind::Text,
-            Some((id, name)) => BlockKind::ToolCall { id, name },
+            Some((id, name)) => BlockKind::ToolCall { id, name, signature: None },
         };
         events.push(Event::BlockOpened { choice, block: 0, kind });
     }

@@ -1,9 +1,11 @@
 //! Content blocks: the pieces of a turn, read and written.
 
+use super::FAMILY;
 use super::parameters::NO_SUCH_FIELD;
-use crate::canonical::{Losses, Media, MediaKind, MediaSource, Part, RawJson, ToolCall};
+use crate::canonical::{Losses, Media, MediaKind, MediaSource, Part, RawJson, Signature, ToolCall};
 use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// A block as the canonical model has it.
 pub(super) enum Block<'a> {
@@ -24,13 +26,16 @@ pub(super) fn read(value: &RawValue) -> Read<Block<'_>> {
         }
         "thinking" => Block::Part(Part::Thinking {
             text: block.need_string("thinking")?,
-            signature: block.string("signature")?.filter(|signature| !signature.is_empty()),
+            signature: block.string("signature")?.filter(|text| !text.is_empty()).map(read_signature),
         }),
-        "redacted_thinking" => Block::Part(Part::RedactedThinking(block.need_string("data")?)),
+        "redacted_thinking" => {
+            Block::Part(Part::RedactedThinking(read_signature(block.need_string("data")?)))
+        }
         "tool_use" => Block::Call(ToolCall {
             id: block.need_string("id")?,
             name: block.need_string("name")?,
             arguments: block.take("input").map_or("{}", RawValue::get).to_owned(),
+            signature: None,
             extras: block.rest_without_nulls(),
         }),
         "tool_result" => Block::Result(block),
@@ -62,8 +67,30 @@ pub(super) fn text(text: &str) -> Option<Draft> {
     (!text.is_empty()).then_some(block)
 }
 
+fn read_signature(text: String) -> Signature {
+    Signature::read(FAMILY, text)
+}
+
+/// For whom a block is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Takes back what it signed itself, and nothing else.
+    Provider,
+    /// Keeps every signature for the next turn.
+    Client,
+}
+
+impl Reader {
+    fn signature(self, signature: &Signature) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Provider => signature.for_provider(FAMILY).map(Cow::Borrowed),
+            Self::Client => Some(signature.for_client(FAMILY)),
+        }
+    }
+}
+
 /// Writes a part that stands at `path`; `None` when Anthropic's API has nothing like it.
-pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Draft> {
+pub(super) fn write(part: &Part, reader: Reader, path: &str, losses: &mut Losses) -> Option<Draft> {
     let mut block = Draft::default();
     match part {
         Part::Text { text, extras } => {
@@ -71,16 +98,21 @@ pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Draf
             add_native(&mut block, extras, &["cache_control", "citations"], path, losses);
         }
         Part::Media(media) => return write_media(media, path, losses),
-        Part::Thinking { text, signature: Some(signature) } => {
-            block.set("type", "thinking");
-            block.set("thinking", text);
-            block.set("signature", signature);
+        Part::Thinking { text, signature: None } if reader == Reader::Client => {
+            return Some(thinking(text, ""));
         }
-        Part::Thinking { signature: None, .. } => {
-            losses.add(path, "Anthropic's API takes only reasoning that it signed");
-            return None;
+        Part::Thinking { text, signature } => {
+            let Some(signature) = signature.as_ref().and_then(|signature| reader.signature(signature)) else {
+                losses.add(path, "Anthropic's API takes only reasoning that it signed");
+                return None;
+            };
+            block = thinking(text, &signature);
         }
         Part::RedactedThinking(data) => {
+            let Some(data) = reader.signature(data) else {
+                losses.add(path, "Anthropic's API takes only reasoning that it encrypted");
+                return None;
+            };
             block.set("type", "redacted_thinking");
             block.set("data", data);
         }
@@ -91,6 +123,15 @@ pub(super) fn write(part: &Part, path: &str, losses: &mut Losses) -> Option<Draf
         }
     }
     Some(block)
+}
+
+/// A block of reasoning. One without a signature is for the eye of the person.
+pub(super) fn thinking(text: &str, signature: &str) -> Draft {
+    let mut block = Draft::default();
+    block.set("type", "thinking");
+    block.set("thinking", text);
+    block.set("signature", signature);
+    block
 }
 
 /// Whether raw JSON is a block that this API knows and the canonical model does not name.
@@ -171,6 +212,11 @@ pub(super) fn write_call(call: &ToolCall, path: &str, losses: &mut Losses) -> Dr
     );
     add_native(&mut block, &call.extras, &["cache_control", "caller"], path, losses);
     block
+}
+
+/// What keeps the signature of a call that another provider signed: the API has a place for it on reasoning alone.
+pub(super) fn keep_signature(signature: &Signature) -> Draft {
+    thinking("", &signature.for_client(FAMILY))
 }
 
 /// Arguments as they were written, if they are an object. No arguments are an empty object.

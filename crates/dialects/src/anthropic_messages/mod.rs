@@ -14,6 +14,9 @@ use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses};
 use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
+/// Whose signatures these are: every service that serves Claude takes them.
+pub(crate) const FAMILY: &str = "anthropic";
+
 /// Anthropic's Messages API.
 pub(crate) struct AnthropicMessages;
 

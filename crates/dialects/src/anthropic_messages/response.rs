@@ -136,27 +136,17 @@ fn content(message: &Message, losses: &mut Losses) -> Vec<Draft> {
         Content::Text(text) => written.extend(blocks::text(text)),
         Content::Parts(parts) => {
             for (index, part) in parts.iter().enumerate() {
-                written.extend(match part {
-                    Part::Thinking { text, signature: None } => Some(unsigned_thinking(text)),
-                    part => blocks::write(part, &format!("{path}.content[{index}]"), losses),
-                });
+                let path = format!("{path}.content[{index}]");
+                written.extend(blocks::write(part, blocks::Reader::Client, &path, losses));
             }
         }
     }
     written.extend(message.refusal.as_deref().and_then(blocks::text));
     for (index, call) in message.tool_calls.iter().enumerate() {
+        written.extend(call.signature.as_ref().map(blocks::keep_signature));
         written.push(blocks::write_call(call, &format!("{path}.tool_calls[{index}]"), losses));
     }
     written
-}
-
-/// Reasoning of a provider that signs none: for the eye of the person.
-fn unsigned_thinking(text: &str) -> Draft {
-    let mut block = Draft::default();
-    block.set("type", "thinking");
-    block.set("thinking", text);
-    block.set("signature", "");
-    block
 }
 
 #[cfg(test)]

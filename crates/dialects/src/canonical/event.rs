@@ -1,13 +1,13 @@
 //! What a stream says, piece by piece.
 
-use super::{FinishReason, UpstreamError, Usage};
+use super::{FinishReason, RawJson, Signature, UpstreamError, Usage};
 use bytes::Bytes;
 
 /// One thing that a stream says.
 ///
 /// The grammar, per stream: `Started` first and once; for each choice its blocks, each opened before it grows and
-/// closed after; `Ended` once per choice after its blocks are closed; `Usage` anywhere, cumulative; then `Finished`,
-/// or `Failed` in place of the rest. `Unknown` anywhere.
+/// closed after; `Aside` of a choice before it ended; `Ended` once per choice after its blocks are closed; `Usage`
+/// anywhere, cumulative; then `Finished`, or `Failed` in place of the rest. `Unknown` anywhere.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The answer begins.
@@ -44,6 +44,18 @@ pub enum Event {
         /// The block within the choice.
         block: u32,
     },
+    /// Something of a choice, or of one of its open blocks, that only APIs like the provider's know: log probabilities,
+    /// citations.
+    Aside {
+        /// The choice, from 0.
+        choice: u32,
+        /// The block within the choice, if it is about one.
+        block: Option<u32>,
+        /// The provider's name of the field.
+        field: &'static str,
+        /// As it came.
+        value: RawJson,
+    },
     /// A choice is whole.
     Ended {
         /// The choice, from 0.
@@ -69,7 +81,7 @@ pub enum BlockKind {
     /// Reasoning.
     Thinking,
     /// Reasoning that the provider encrypted, whole.
-    RedactedThinking(String),
+    RedactedThinking(Signature),
     /// A refusal.
     Refusal,
     /// A tool call; its arguments grow as [`Delta::Arguments`].
@@ -78,6 +90,8 @@ pub enum BlockKind {
         id: String,
         /// The tool's name.
         name: String,
+        /// Gemini's thought signature, which must go back with the call.
+        signature: Option<Signature>,
     },
 }
 
@@ -88,6 +102,6 @@ pub enum Delta {
     Text(String),
     /// A piece of a tool call's arguments: JSON text.
     Arguments(String),
-    /// The provider's signature of a thinking block.
-    Signature(String),
+    /// The signature of a thinking block: whole, once, after its text.
+    Signature(Signature),
 }

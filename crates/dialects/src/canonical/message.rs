@@ -1,6 +1,6 @@
 //! Messages and their parts.
 
-use super::RawJson;
+use super::{RawJson, Signature};
 
 /// Who says a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,10 +131,10 @@ pub enum Part {
         /// The text; may be empty where the provider only signs.
         text: String,
         /// Opaque proof that must go back unchanged.
-        signature: Option<String>,
+        signature: Option<Signature>,
     },
     /// Reasoning that the provider encrypted. Opaque.
-    RedactedThinking(String),
+    RedactedThinking(Signature),
     /// A part that this model does not name.
     Unknown(RawJson),
 }
@@ -202,6 +202,8 @@ pub struct ToolCall {
     pub name: String,
     /// Arguments as the model wrote them: JSON text, perhaps invalid.
     pub arguments: String,
+    /// Gemini's thought signature, which must go back with the call.
+    pub signature: Option<Signature>,
     /// Other fields of the call.
     pub extras: Vec<(String, RawJson)>,
 }

@@ -7,6 +7,7 @@ mod losses;
 mod message;
 mod request;
 mod response;
+mod signature;
 mod usage;
 
 pub mod bridge;
@@ -21,6 +22,7 @@ pub use request::{
     Temperature, Tool, ToolChoice,
 };
 pub use response::{ChatResponse, Choice, CompletionChoice, CompletionResponse, FinishReason};
+pub use signature::Signature;
 pub use usage::Usage;
 
 /// A piece of JSON that is carried, never read: number formats, key order and unknown fields stay as they were.

@@ -200,7 +200,13 @@ fn embeddings_take_four_forms_and_list_the_errors_of_all() {
 }
 
 fn call(id: &str, arguments: &str) -> ToolCall {
-    ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: arguments.to_owned(), extras: Vec::new() }
+    ToolCall {
+        id: id.to_owned(),
+        name: "f".to_owned(),
+        arguments: arguments.to_owned(),
+        signature: None,
+        extras: Vec::new(),
+    }
 }
 
 #[test]

@@ -165,8 +165,13 @@ fn what_an_answer_cannot_say_is_recorded() {
     let thought = Part::Thinking { text: "hm".to_owned(), signature: None };
     let mut answer = choice(Content::Parts(vec![thought, text.clone(), text]), Some(FinishReason::ToolCalls));
     let arguments = "{}".to_owned();
-    answer.message.tool_calls =
-        vec![ToolCall { id: "c".to_owned(), name: "f".to_owned(), arguments, extras: Vec::new() }];
+    answer.message.tool_calls = vec![ToolCall {
+        id: "c".to_owned(),
+        name: "f".to_owned(),
+        arguments,
+        signature: None,
+        extras: Vec::new(),
+    }];
     let response = ChatResponse { choices: vec![answer], ..ChatResponse::default() };
     let mut losses = Losses::default();
     let body = said(&ChatCodec::encode_response(&MlflowRoutes, &response, &mut losses));

@@ -1,7 +1,7 @@
 //! Messages and their parts.
 
-use super::{media, tools};
-use crate::canonical::{Content, Losses, Message, Part, Role};
+use super::{FAMILY, media, tools};
+use crate::canonical::{Content, Losses, Message, Part, Role, Signature};
 use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, each, text};
 use serde_json::value::RawValue;
 use std::fmt::Display;
@@ -123,6 +123,7 @@ fn read_thinking(value: &RawValue) -> Option<Part> {
     if kind.as_deref() != Some("thinking") || !object.is_empty() {
         return None;
     }
+    let signature = signature.map(|text| Signature::made_by(FAMILY, text));
     Some(Part::Thinking { text: parts_text(thinking)?, signature })
 }
 

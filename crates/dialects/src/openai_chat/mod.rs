@@ -23,6 +23,9 @@ use crate::raw::Object;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 use crate::{ChatCodec, Dialect, ErrorReply, ModelTraits};
 
+/// Whose signatures these are.
+pub(crate) const FAMILY: &str = "openai";
+
 /// The dialect `openai_chat`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenAiChat;

@@ -144,7 +144,7 @@ pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
     if let Some(mut custom) = object.get("custom").and_then(|custom| Object::of(custom).ok()) {
         let (name, arguments) = (custom.string("name")?, custom.string("input")?);
         let (name, arguments) = (name.unwrap_or_default(), arguments.unwrap_or_default());
-        return Ok(ToolCall { id, name, arguments, extras: object.rest() });
+        return Ok(ToolCall { id, name, arguments, signature: None, extras: object.rest() });
     }
     let is_function = object.get("type").is_none_or(|kind| matches!(kind.get(), "\"function\"" | "null"));
     if is_function {
@@ -160,7 +160,7 @@ pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
         extras.retain(|(name, _)| name != "function");
         extras.push(("function".to_owned(), whole));
     }
-    Ok(ToolCall { id, name, arguments, extras })
+    Ok(ToolCall { id, name, arguments, signature: None, extras })
 }
 
 /// Arguments as text, whether they came as a string or as JSON.

@@ -59,7 +59,11 @@ impl StreamEncoder for TextEncoder {
                 }
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
-            Event::BlockOpened { .. } | Event::BlockGrew { .. } | Event::Failed(_) | Event::Unknown(_) => {}
+            Event::BlockOpened { .. }
+            | Event::BlockGrew { .. }
+            | Event::Aside { .. }
+            | Event::Failed(_)
+            | Event::Unknown(_) => {}
         }
     }
 

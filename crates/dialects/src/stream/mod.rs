@@ -4,7 +4,7 @@ mod meter;
 
 pub(crate) use meter::WholeMeter;
 
-use crate::canonical::{Event, Failure, Usage};
+use crate::canonical::{Event, Failure, Losses, Usage};
 
 /// Reads a provider's stream. Any chunking of the same bytes gives the same events.
 pub trait StreamDecoder: Send {
@@ -22,6 +22,11 @@ pub trait StreamEncoder: Send {
 
     /// Appends the dialect's error event. Nothing may follow.
     fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>);
+
+    /// What could not be said so far, each thing once; asked for at the end of a stream.
+    fn losses(&mut self) -> Losses {
+        Losses::default()
+    }
 }
 
 /// Reads usage from an answer or stream whose bytes pass untouched.

@@ -23,6 +23,8 @@ pub(super) fn fault(events: &[Event]) -> Option<String> {
             Event::Ended { choice, .. } => {
                 !ended.insert(*choice) || open.iter().any(|(other, _)| other == choice)
             }
+            Event::Aside { choice, block: Some(block), .. } => !open.contains(&(*choice, *block)),
+            Event::Aside { choice, block: None, .. } => ended.contains(choice),
             Event::Usage(_) => false,
             Event::Finished => {
                 over = true;

@@ -1,7 +1,8 @@
 //! Made-up answers, streams and requests.
 
 use lockgate_dialects::canonical::{
-    BlockKind, ChatRequest, Content, Delta, Event, FinishReason, Message, Part, Role, Tool, ToolCall, Usage,
+    BlockKind, ChatRequest, Content, Delta, Event, FinishReason, Message, Part, Role, Signature, Tool,
+    ToolCall, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,17 +21,19 @@ pub(super) fn block() -> impl Strategy<Value = Block> {
         pieces().prop_map(move |pieces| Block { kind: BlockKind::Text, pieces: texts(pieces) }),
         (pieces(), "[a-z]{1,9}").prop_map(move |(pieces, signature)| {
             let mut pieces = texts(pieces);
-            pieces.push(Delta::Signature(signature));
+            pieces.push(Delta::Signature(Signature::made_by("anthropic", signature)));
             Block { kind: BlockKind::Thinking, pieces }
         }),
-        "[a-zA-Z0-9+/]{4,16}"
-            .prop_map(|data| Block { kind: BlockKind::RedactedThinking(data), pieces: Vec::new() }),
+        "[a-zA-Z0-9+/]{4,16}".prop_map(|data| Block {
+            kind: BlockKind::RedactedThinking(Signature::made_by("anthropic", data)),
+            pieces: Vec::new()
+        }),
         ("[a-z]{1,8}", "[a-z]{1,8}", any::<i64>()).prop_map(|(id, name, number)| {
             let arguments = json!({ "n": number, "t": "ü\n" }).to_string();
             let middle = arguments.char_indices().nth(arguments.chars().count() / 2).map_or(0, |(at, _)| at);
             let (first, second) = arguments.split_at(middle);
             let pieces = vec![Delta::Arguments(first.to_owned()), Delta::Arguments(second.to_owned())];
-            Block { kind: BlockKind::ToolCall { id, name }, pieces }
+            Block { kind: BlockKind::ToolCall { id, name, signature: None }, pieces }
         }),
     ]
 }
@@ -114,8 +117,10 @@ pub(super) fn whole_block(block: &Block) -> Value {
         .collect();
     match &block.kind {
         BlockKind::Thinking => json!({"type": "thinking", "thinking": joined, "signature": "s"}),
-        BlockKind::RedactedThinking(data) => json!({"type": "redacted_thinking", "data": data}),
-        BlockKind::ToolCall { id, name } => {
+        BlockKind::RedactedThinking(data) => {
+            json!({"type": "redacted_thinking", "data": data.for_client("anthropic")})
+        }
+        BlockKind::ToolCall { id, name, .. } => {
             let input: Value = serde_json::from_str(&joined).expect("made of JSON");
             json!({"type": "tool_use", "id": id, "name": name, "input": input})
         }
@@ -211,6 +216,7 @@ pub(super) fn conversation() -> impl Strategy<Value = ChatRequest> {
             id: "c".to_owned(),
             name: "look".to_owned(),
             arguments: "{}".to_owned(),
+            signature: None,
             extras: Vec::new(),
         };
         let tool_calls = if calls && role == Role::Assistant { vec![call] } else { Vec::new() };

@@ -86,6 +86,7 @@ fn said(events: &[Event]) -> BTreeMap<Option<u32>, Vec<String>> {
             | Event::BlockGrew { .. }
             | Event::BlockClosed { .. }
             | Event::Usage(_)
+            | Event::Aside { .. }
             | Event::Unknown(_) => continue,
         };
         said.entry(choice).or_default().push(words);

@@ -1,9 +1,10 @@
 //! What requests become for the provider.
 
 use super::encode;
+use crate::anthropic_messages::FAMILY;
 use crate::canonical::{
     ChatRequest, Content, Extras, Losses, MaxTokens, Media, MediaKind, MediaSource, Message, Part, Reasoning,
-    ResponseFormat, Role, Sampling, Scale, Temperature, Tool, ToolCall, ToolChoice,
+    ResponseFormat, Role, Sampling, Scale, Signature, Temperature, Tool, ToolCall, ToolChoice,
 };
 use crate::dialect::ModelTraits;
 use crate::raw::to_raw;
@@ -23,7 +24,7 @@ fn chat(messages: Vec<Message>) -> ChatRequest {
 
 fn call(id: &str, arguments: &str) -> ToolCall {
     let (name, arguments) = ("look".to_owned(), arguments.to_owned());
-    ToolCall { id: id.to_owned(), name, arguments, extras: Vec::new() }
+    ToolCall { id: id.to_owned(), name, arguments, signature: None, extras: Vec::new() }
 }
 
 fn reported(id: &str, text: &str) -> Message {
@@ -186,9 +187,9 @@ fn images_and_documents_find_their_sources() {
 #[test]
 fn reasoning_goes_back_signed_or_is_recorded() {
     let parts = vec![
-        Part::Thinking { text: "hm".to_owned(), signature: Some("sig".to_owned()) },
+        Part::Thinking { text: "hm".to_owned(), signature: Some(Signature::made_by(FAMILY, "sig")) },
         Part::Thinking { text: "unsigned".to_owned(), signature: None },
-        Part::RedactedThinking("opaque".to_owned()),
+        Part::RedactedThinking(Signature::made_by(FAMILY, "opaque")),
     ];
     let message = Message { content: Content::Parts(parts), ..Message::text(Role::Assistant, "") };
     let (body, losses) = sent(&chat(vec![message]));

@@ -118,7 +118,13 @@ impl Turns {
         let mut blocks = blocks_of(message, path, losses);
         blocks.extend(message.refusal.as_deref().and_then(blocks::text));
         for (index, call) in message.tool_calls.iter().enumerate() {
-            blocks.push(blocks::write_call(call, &format!("{path}.tool_calls[{index}]"), losses));
+            let path = format!("{path}.tool_calls[{index}]");
+            losses.add_if(
+                call.signature.is_some(),
+                format!("{path}.signature"),
+                "another provider signed the call",
+            );
+            blocks.push(blocks::write_call(call, &path, losses));
         }
         if blocks.is_empty() {
             losses.add(path, "Anthropic's API takes no empty turn");
@@ -196,7 +202,9 @@ fn parts_of(message: &Message, path: &str, losses: &mut Losses) -> Vec<Draft> {
         Content::None => Vec::new(),
         Content::Text(text) => blocks::text(text).into_iter().collect(),
         Content::Parts(parts) => {
-            let part = |(index, part)| blocks::write(part, &format!("{path}.content[{index}]"), losses);
+            let part = |(index, part)| {
+                blocks::write(part, blocks::Reader::Provider, &format!("{path}.content[{index}]"), losses)
+            };
             parts.iter().enumerate().filter_map(part).collect()
         }
     }

@@ -1,9 +1,10 @@
 //! Streams, read from the provider.
 
 use super::frame::{BlockStart, Frame, Piece, Started};
+use crate::anthropic_messages::FAMILY;
 use crate::anthropic_messages::response;
 use crate::anthropic_messages::usage::Counts;
-use crate::canonical::{BlockKind, Delta, Event, UpstreamError};
+use crate::canonical::{BlockKind, Delta, Event, Signature, UpstreamError};
 use crate::framing::sse::{SseEvent, SseReader};
 use crate::stream::StreamDecoder;
 use bytes::Bytes;
@@ -35,6 +36,8 @@ struct Open {
     block: Option<u32>,
     /// A tool call's input as its start gave it, until a piece of it comes.
     input: Option<String>,
+    /// A block of reasoning's signature, as far as it came.
+    signature: String,
 }
 
 /// The most blocks that may be open at once; Anthropic opens one at a time.
@@ -117,10 +120,10 @@ impl State {
         let kind = match start.kind.as_ref() {
             "text" => BlockKind::Text,
             "thinking" => BlockKind::Thinking,
-            "redacted_thinking" => BlockKind::RedactedThinking(start.data?),
-            "tool_use" => BlockKind::ToolCall { id: start.id?, name: start.name? },
+            "redacted_thinking" => BlockKind::RedactedThinking(Signature::made_by(FAMILY, start.data?)),
+            "tool_use" => BlockKind::ToolCall { id: start.id?, name: start.name?, signature: None },
             _ => {
-                self.open.push(Open { index, block: None, input: None });
+                self.open.push(Open { index, block: None, input: None, signature: String::new() });
                 events.push(Event::Unknown(Bytes::copy_from_slice(frame.content_block?.get().as_bytes())));
                 return Some(());
             }
@@ -129,11 +132,11 @@ impl State {
         self.next_block = block.checked_add(1)?;
         let call = matches!(kind, BlockKind::ToolCall { .. });
         let input = call.then(|| start.input.map_or("{}", RawValue::get).to_owned());
-        self.open.push(Open { index, block: Some(block), input });
+        let signature = start.signature.unwrap_or_default();
+        self.open.push(Open { index, block: Some(block), input, signature });
         events.push(Event::BlockOpened { choice: 0, block, kind });
-        let text = start.text.or(start.thinking).map(Delta::Text);
-        for delta in [text, start.signature.map(Delta::Signature)].into_iter().flatten() {
-            grow(block, delta, events);
+        if let Some(text) = start.text.or(start.thinking) {
+            grow(block, Delta::Text(text), events);
         }
         Some(())
     }
@@ -145,7 +148,10 @@ impl State {
         let delta = match piece.kind.as_deref()? {
             "text_delta" => Delta::Text(piece.text?),
             "thinking_delta" => Delta::Text(piece.thinking?),
-            "signature_delta" => Delta::Signature(piece.signature?),
+            "signature_delta" => {
+                open.signature.push_str(&piece.signature?);
+                return Some(());
+            }
             "input_json_delta" => Delta::Arguments(piece.partial_json?),
             _ => {
                 events.push(Event::Unknown(Bytes::copy_from_slice(data)));
@@ -229,13 +235,17 @@ impl Open {
         if let Some(input) = self.input {
             grow(block, Delta::Arguments(input), events);
         }
+        if !self.signature.is_empty() {
+            let delta = Delta::Signature(Signature::made_by(FAMILY, self.signature));
+            events.push(Event::BlockGrew { choice: 0, block, delta });
+        }
         events.push(Event::BlockClosed { choice: 0, block });
     }
 }
 
 fn grow(block: u32, delta: Delta, events: &mut Vec<Event>) {
-    let (Delta::Text(piece) | Delta::Arguments(piece) | Delta::Signature(piece)) = &delta;
-    if !piece.is_empty() {
+    let empty = matches!(&delta, Delta::Text(piece) | Delta::Arguments(piece) if piece.is_empty());
+    if !empty {
         events.push(Event::BlockGrew { choice: 0, block, delta });
     }
 }
@@ -257,20 +267,23 @@ mod tests {
         match event {
             Event::Started { id, .. } => format!("start {}", id.as_deref().unwrap_or("-")),
             Event::BlockOpened { block, kind, .. } => match kind {
-                BlockKind::ToolCall { id, name } => format!("open {block} call {id} {name}"),
-                BlockKind::RedactedThinking(data) => format!("open {block} redacted {data}"),
+                BlockKind::ToolCall { id, name, .. } => format!("open {block} call {id} {name}"),
+                BlockKind::RedactedThinking(data) => {
+                    format!("open {block} redacted {}", data.for_client(FAMILY))
+                }
                 kind => format!("open {block} {kind:?}"),
             },
             Event::BlockGrew { block, delta, .. } => match delta {
                 Delta::Text(piece) => format!("grow {block} {piece}"),
                 Delta::Arguments(piece) => format!("arguments {block} {piece}"),
-                Delta::Signature(piece) => format!("signature {block} {piece}"),
+                Delta::Signature(piece) => format!("signature {block} {}", piece.for_client(FAMILY)),
             },
             Event::BlockClosed { block, .. } => format!("close {block}"),
             Event::Ended { reason, .. } => format!("end {reason:?}"),
             Event::Usage(usage) => format!("usage {:?} {:?}", usage.prompt_tokens, usage.completion_tokens),
             Event::Finished => "finished".to_owned(),
             Event::Failed(error) => format!("failed {}", error.message),
+            Event::Aside { field, .. } => format!("aside {field}"),
             Event::Unknown(_) => "unknown".to_owned(),
         }
     }

@@ -1,7 +1,8 @@
 //! Streams, written for a client.
 
+use crate::anthropic_messages::FAMILY;
 use crate::anthropic_messages::{blocks, errors, response, usage};
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Signature, Usage};
 use crate::framing::sse;
 use crate::raw::to_bytes;
 use crate::stream::StreamEncoder;
@@ -49,6 +50,7 @@ impl StreamEncoder for Encoder {
             | Event::BlockGrew { .. }
             | Event::BlockClosed { .. }
             | Event::Ended { .. }
+            | Event::Aside { .. }
             | Event::Failed(_)
             | Event::Unknown(_) => {}
         }
@@ -82,9 +84,22 @@ impl Encoder {
     fn open(&mut self, number: u32, kind: &BlockKind, out: &mut Vec<u8>) {
         self.start(None, None, out);
         self.calls |= matches!(kind, BlockKind::ToolCall { .. });
+        if let BlockKind::ToolCall { signature: Some(signature), .. } = kind {
+            self.keep(signature, out);
+        }
         self.blocks.push_back(Block { number, kind: kind.clone(), waiting: Vec::new(), closed: false });
         if self.blocks.len() == 1 {
             self.write_start(out);
+        }
+    }
+
+    /// Keeps the signature of the call that follows in a block of its own, as a whole answer does.
+    fn keep(&mut self, signature: &Signature, out: &mut Vec<u8>) {
+        let waiting = vec![Delta::Signature(signature.clone())];
+        self.blocks.push_back(Block { number: u32::MAX, kind: BlockKind::Thinking, waiting, closed: true });
+        if self.blocks.len() == 1 {
+            self.write_start(out);
+            self.write_stop(out);
         }
     }
 
@@ -128,8 +143,10 @@ impl Encoder {
         let content = match &block.kind {
             BlockKind::Text | BlockKind::Refusal => json!({ "type": "text", "text": "" }),
             BlockKind::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
-            BlockKind::RedactedThinking(data) => json!({ "type": "redacted_thinking", "data": data }),
-            BlockKind::ToolCall { id, name } => {
+            BlockKind::RedactedThinking(data) => {
+                json!({ "type": "redacted_thinking", "data": data.for_client(FAMILY) })
+            }
+            BlockKind::ToolCall { id, name, .. } => {
                 json!({ "type": "tool_use", "id": blocks::valid_id(id), "name": name, "input": {} })
             }
         };
@@ -155,8 +172,7 @@ impl Block {
     fn wait(&mut self, delta: &Delta) {
         match (self.waiting.last_mut(), delta) {
             (Some(Delta::Text(before)), Delta::Text(piece))
-            | (Some(Delta::Arguments(before)), Delta::Arguments(piece))
-            | (Some(Delta::Signature(before)), Delta::Signature(piece)) => before.push_str(piece),
+            | (Some(Delta::Arguments(before)), Delta::Arguments(piece)) => before.push_str(piece),
             _ => self.waiting.push(delta.clone()),
         }
     }
@@ -187,7 +203,7 @@ fn write_delta(index: u32, kind: &BlockKind, delta: &Delta, out: &mut Vec<u8>) {
     let delta = match delta {
         Delta::Text(thinking) if *kind == BlockKind::Thinking => Piece::Thinking { thinking },
         Delta::Text(text) => Piece::Text { text },
-        Delta::Signature(signature) => Piece::Signature { signature },
+        Delta::Signature(signature) => Piece::Signature { signature: &signature.for_client(FAMILY) },
         Delta::Arguments(partial_json) => Piece::Arguments { partial_json },
     };
     write("content_block_delta", &Grown { kind: "content_block_delta", index, delta }, out);
@@ -233,10 +249,28 @@ mod tests {
     }
 
     fn call(id: &str) -> BlockKind {
-        BlockKind::ToolCall { id: id.to_owned(), name: "look".to_owned() }
+        BlockKind::ToolCall { id: id.to_owned(), name: "look".to_owned(), signature: None }
     }
 
     const START: Event = Event::Started { id: None, model: None, created: None };
+
+    #[test]
+    fn a_call_that_another_provider_signed_keeps_its_signature_for_the_next_turn() {
+        let signature = Signature::made_by("gemini", "sig");
+        let kind = |signature| BlockKind::ToolCall { id: "t".to_owned(), name: "look".to_owned(), signature };
+        let frames = written(&[
+            Event::BlockOpened { choice: 0, block: 0, kind: kind(Some(signature.clone())) },
+            Event::BlockClosed { choice: 0, block: 0 },
+            Event::Ended { choice: 0, reason: Some(FinishReason::ToolCalls) },
+            Event::Finished,
+        ]);
+        let kept = frames.iter().find_map(|frame| frame["delta"]["signature"].as_str());
+        let kept = kept.expect("a block of reasoning keeps it");
+        assert_eq!(Signature::read(FAMILY, kept.to_owned()), signature);
+        let kinds: Vec<_> =
+            frames.iter().filter_map(|frame| frame["content_block"]["type"].as_str()).collect();
+        assert_eq!(kinds, ["thinking", "tool_use"]);
+    }
 
     #[test]
     fn usage_that_comes_after_the_reason_is_in_the_last_delta() {
@@ -295,9 +329,9 @@ mod tests {
             START,
             open(0, BlockKind::Thinking),
             grow(0, Delta::Text("hm".to_owned())),
-            grow(0, Delta::Signature("s".to_owned())),
+            grow(0, Delta::Signature(Signature::made_by(FAMILY, "s"))),
             Event::BlockClosed { choice: 0, block: 0 },
-            open(1, BlockKind::RedactedThinking("o".to_owned())),
+            open(1, BlockKind::RedactedThinking(Signature::made_by(FAMILY, "o"))),
             Event::BlockClosed { choice: 0, block: 1 },
             open(2, BlockKind::Refusal),
             grow(2, Delta::Text("no".to_owned())),

@@ -128,7 +128,7 @@ impl Head {
                     self.chunk(Vec::<T>::new(), apart, out);
                 }
             }
-            Event::Failed(_) | Event::Unknown(_) => {}
+            Event::Aside { .. } | Event::Failed(_) | Event::Unknown(_) => {}
             _ => {
                 self.release(None, last, out);
                 return false;
@@ -199,7 +199,7 @@ impl ChatEncoder {
 
     fn open(&mut self, choice: u32, block: u32, kind: &BlockKind, out: &mut Vec<u8>) {
         let kind = match kind {
-            BlockKind::ToolCall { id, name } => return self.open_call(choice, block, id, name, out),
+            BlockKind::ToolCall { id, name, .. } => return self.open_call(choice, block, id, name, out),
             BlockKind::Text => Kind::Text,
             BlockKind::Refusal => Kind::Refusal,
             BlockKind::Thinking | BlockKind::RedactedThinking(_) => Kind::Unsaid,

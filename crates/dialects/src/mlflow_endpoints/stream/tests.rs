@@ -84,7 +84,7 @@ fn usage_survives_in_a_streams_last_chunk_and_alone_only_if_asked_for() {
 
 #[test]
 fn tool_calls_and_refusals_survive_a_stream_and_reasoning_is_left_out() {
-    let tool = |id: &str| BlockKind::ToolCall { id: id.to_owned(), name: "f".to_owned() };
+    let tool = |id: &str| BlockKind::ToolCall { id: id.to_owned(), name: "f".to_owned(), signature: None };
     let arguments = |block| Event::BlockGrew { choice: 0, block, delta: Delta::Arguments("{".to_owned()) };
     let events = [
         started(),

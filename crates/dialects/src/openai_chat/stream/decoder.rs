@@ -258,6 +258,7 @@ fn take_call(
         let kind = || BlockKind::ToolCall {
             id: piece.id.map(Cow::into_owned).unwrap_or_default(),
             name: name.into_owned(),
+            signature: None,
         };
         blocks.grow(key, kind, arguments, events);
     } else if !arguments.trim().is_empty() {

@@ -92,7 +92,7 @@ impl ChunkEncoder {
             }
         };
         choice.open.push((block, holds));
-        if let (BlockKind::ToolCall { id, name }, Holds::Call(number)) = (kind, holds) {
+        if let (BlockKind::ToolCall { id, name, .. }, Holds::Call(number)) = (kind, holds) {
             self.chunk(index, None, out, |delta| {
                 let call = ToolCallStart {
                     index: number,
@@ -153,7 +153,7 @@ impl StreamEncoder for ChunkEncoder {
             }
             Event::Usage(usage) => self.usage.get_or_insert_default().update(*usage),
             Event::Finished => self.finish(out),
-            Event::Failed(_) | Event::Unknown(_) => {}
+            Event::Aside { .. } | Event::Failed(_) | Event::Unknown(_) => {}
         }
     }
 

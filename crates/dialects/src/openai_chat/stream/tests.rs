@@ -19,7 +19,7 @@ fn word(event: &Event) -> String {
     match event {
         Event::Started { id, .. } => format!("started {}", id.as_deref().unwrap_or("-")),
         Event::BlockOpened { choice, block, kind } => match kind {
-            BlockKind::ToolCall { id, name } => format!("{choice}.{block} call {id} {name}"),
+            BlockKind::ToolCall { id, name, .. } => format!("{choice}.{block} call {id} {name}"),
             kind => format!("{choice}.{block} {kind:?}"),
         },
         Event::BlockGrew { choice, block, delta: Delta::Text(text) | Delta::Arguments(text) } => {
@@ -33,6 +33,7 @@ fn word(event: &Event) -> String {
         Event::Usage(usage) => format!("usage {}", usage.total().unwrap_or(0)),
         Event::Finished => "finished".to_owned(),
         Event::Failed(error) => format!("failed {}", error.message),
+        Event::Aside { field, .. } => format!("aside {field}"),
         Event::Unknown(_) => "unknown".to_owned(),
     }
 }
