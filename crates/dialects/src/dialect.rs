@@ -96,11 +96,25 @@ pub struct ModelTraits {
 }
 
 impl ModelTraits {
-    /// The temperature to send, on the provider's scale. A reasoning model refuses any but its own, so that a mere
-    /// default of the surface must not reach it.
-    pub(crate) fn temperature(&self, sampling: &Sampling) -> Option<f64> {
-        let sent = sampling.temperature.filter(|temperature| temperature.given || !self.reasoning);
-        sent.map(|temperature| temperature.for_max(self.temperature_max))
+    /// The temperature to send, on the provider's scale; one outside its range becomes the nearest within, which is
+    /// recorded. A reasoning model refuses any but its own, so that a mere default of the surface must not reach it.
+    pub(crate) fn temperature(&self, sampling: &Sampling, losses: &mut Losses) -> Option<f64> {
+        self.temperature_up_to(self.temperature_max, sampling, losses)
+    }
+
+    /// The same with `most` as the highest temperature, for a provider of which the catalogue does not say it.
+    pub(crate) fn temperature_up_to(
+        &self,
+        most: Option<f64>,
+        sampling: &Sampling,
+        losses: &mut Losses,
+    ) -> Option<f64> {
+        let wanted = sampling.temperature.filter(|temperature| temperature.given || !self.reasoning)?;
+        let sent = wanted.for_max(self.temperature_max);
+        let Some(most) = most else { return Some(sent) };
+        losses.add_if(sent > most, "temperature", "higher than the provider takes; its highest was sent");
+        losses.add_if(sent < 0.0, "temperature", "lower than the provider takes; its lowest was sent");
+        Some(sent.min(most).max(0.0))
     }
 }
 
@@ -245,4 +259,27 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
 /// The names of all dialects.
 pub fn names() -> impl Iterator<Item = &'static str> {
     DIALECTS.iter().map(|dialect| dialect.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::{Scale, Temperature};
+
+    #[test]
+    fn a_temperature_outside_the_range_is_moved_into_it_and_recorded() {
+        let sent = |temperature, temperature_max| {
+            let model = ModelTraits { temperature_max, ..ModelTraits::default() };
+            let sampling = Sampling { temperature: Some(temperature), ..Sampling::default() };
+            let mut losses = Losses::default();
+            (model.temperature(&sampling, &mut losses), losses.count())
+        };
+        let given = Temperature::given;
+        assert_eq!(sent(given(1.5), Some(1.0)), (Some(1.0), 1));
+        assert_eq!(sent(given(-0.5), Some(1.0)), (Some(0.0), 1));
+        assert_eq!(sent(given(1.0), Some(1.0)), (Some(1.0), 0));
+        assert_eq!(sent(given(7.0), None), (Some(7.0), 0));
+        let unified = Temperature { value: 2.0, scale: Scale::OfRange(2.0), given: true };
+        assert_eq!(sent(unified, Some(1.0)), (Some(1.0), 0));
+    }
 }

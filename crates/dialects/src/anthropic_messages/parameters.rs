@@ -51,11 +51,8 @@ pub(crate) fn take_sampling(object: &mut Object<'_>, limit: &str) -> Read<Sampli
 
 /// Sets the sampling parameters, the limit of tokens apart, and records those that neither API has.
 pub(crate) fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits, losses: &mut Losses) {
-    if let Some(wanted) = model.temperature(sampling) {
-        let most = model.temperature_max.unwrap_or(1.0);
-        losses.add_if(wanted > most, "temperature", "higher than Anthropic's API takes; sent its highest");
-        body.set("temperature", wanted.min(most));
-    }
+    let most = model.temperature_max.or(Some(1.0));
+    body.set_some("temperature", model.temperature_up_to(most, sampling, losses));
     body.set_some("top_p", sampling.top_p);
     body.set_some("top_k", sampling.top_k);
     body.set_some("stop_sequences", sampling.stop.as_ref().filter(|stop| !stop.is_empty()));

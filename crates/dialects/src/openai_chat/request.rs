@@ -61,7 +61,7 @@ pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Lo
     let mut out = Vec::with_capacity(1024);
     let own = request.extras.for_provider;
     let mut body = Body::new(model, &request.extras, &mut out);
-    sampling::write_first(&request.sampling, model, true, &mut body);
+    sampling::write_first(&request.sampling, model, true, &mut body, losses);
     if let Some(out) = body.key("messages") {
         let mut list = ArrayWriter::new(out);
         for (place, message) in request.messages.iter().enumerate() {

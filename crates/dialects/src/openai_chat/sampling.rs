@@ -42,8 +42,14 @@ fn read_stop(object: &mut Object<'_>) -> Read<Option<Vec<String>>> {
 }
 
 /// Writes the fields that stand before the messages or the prompt.
-pub(crate) fn write_first(sampling: &Sampling, model: &ModelTraits, chat: bool, body: &mut Body<'_>) {
-    body.some("temperature", model.temperature(sampling));
+pub(crate) fn write_first(
+    sampling: &Sampling,
+    model: &ModelTraits,
+    chat: bool,
+    body: &mut Body<'_>,
+    losses: &mut Losses,
+) {
+    body.some("temperature", model.temperature(sampling, losses));
     body.some("n", sampling.n);
     body.some("stop", sampling.stop.as_ref());
     if let Some(limit) = sampling.max_tokens {

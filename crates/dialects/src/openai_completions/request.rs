@@ -36,7 +36,7 @@ fn read_prompt(object: &mut Object<'_>) -> Read<Prompt> {
 pub(super) fn encode(request: &CompletionRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut body = Body::new(model, &request.extras, &mut out);
-    sampling::write_first(&request.sampling, model, false, &mut body);
+    sampling::write_first(&request.sampling, model, false, &mut body, losses);
     match &request.prompt {
         Prompt::Text(text) => body.field("prompt", text),
         Prompt::Raw(raw) => body.field("prompt", raw),

@@ -22,7 +22,7 @@ pub(crate) fn encode(
         return Err(Failure { param: Some(format!("messages[{}].role", earlier.len())), ..refused });
     }
     let mut body = super::body_for(model);
-    super::set_sampling(&mut body, &request.sampling, model);
+    super::set_sampling(&mut body, &request.sampling, model, losses);
     let mut preamble: Vec<String> = Vec::new();
     let mut history = Vec::new();
     for (index, message) in earlier.iter().enumerate() {

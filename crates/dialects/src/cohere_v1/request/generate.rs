@@ -15,7 +15,7 @@ pub(crate) fn encode(
         return Err(Failure::invalid("prompt", "Cohere's completions take one prompt as a string"));
     };
     let mut body = super::body_for(model);
-    super::set_sampling(&mut body, &request.sampling, model);
+    super::set_sampling(&mut body, &request.sampling, model, losses);
     body.set_some("num_generations", request.sampling.n);
     body.set("prompt", prompt);
     body.set_some("stream", request.stream);

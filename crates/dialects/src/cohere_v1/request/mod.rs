@@ -23,8 +23,8 @@ fn body_for(model: &ModelTraits) -> Draft {
 }
 
 /// Sets the sampling parameters in Cohere's words, the count of answers apart.
-fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits) {
-    body.set_some("temperature", model.temperature(sampling));
+fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits, losses: &mut Losses) {
+    body.set_some("temperature", model.temperature(sampling, losses));
     body.set_some("p", sampling.top_p);
     body.set_some("k", sampling.top_k);
     body.set_some("stop_sequences", sampling.stop.as_ref());
