@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::notes::Notes;
 use crate::read;
 use crate::refusal::Refusal;
+use crate::template;
 use crate::yaml;
 
 /// A provider.
@@ -119,17 +120,33 @@ impl Operations {
 pub(crate) struct HowTo {
     /// The dialect it speaks, such as `openai_chat`.
     pub(crate) dialect: String,
-    /// The path below the base.
+    /// The path below the base, and a query after `?` where it wants one. Where it names `{model}`, the body leaves
+    /// the model out.
     pub(crate) path: String,
+    /// The path for streams, where it is another.
+    #[serde(default)]
+    pub(crate) stream_path: Option<String>,
     /// Whether it can stream.
     #[serde(default)]
     pub(crate) streams: bool,
-    /// Whether the model stands in the URL, so that the body leaves it out.
+    /// Whether the model stands in the URL in another way, so that the body leaves it out.
     #[serde(default)]
     pub(crate) model_in_url: bool,
     /// What MLflow's provider refuses, in its order.
     #[serde(default)]
     pub(crate) refuses: Vec<Refusal>,
+}
+
+impl HowTo {
+    /// The paths at which it is asked.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.path).chain(&self.stream_path)
+    }
+
+    /// Whether a path names the model.
+    pub(crate) fn names_model(&self) -> bool {
+        self.paths().any(|path| template::keys(path).is_some_and(|keys| keys.contains(&"model")))
+    }
 }
 
 /// A provider's temperature scale.

@@ -275,6 +275,8 @@ pub struct Api {
     pub dialect: String,
     /// The complete URL.
     pub url: String,
+    /// The complete URL for streams, where it is another path of the same server.
+    pub stream_url: Option<String>,
     /// Whether it can stream.
     pub streams: bool,
     /// What the codec must know of the model. `count_name` is empty: it belongs to the caller's surface.

@@ -40,7 +40,7 @@ fn templates(provider: &Provider, node: &Node, notes: &Notes) -> bool {
         .chain(provider.headers.values())
         .chain(variants.clone().flat_map(|variant| variant.headers.values()))
         .chain(variants.filter_map(|variant| variant.prefix.as_ref()))
-        .chain(operations.map(|how| &how.path));
+        .chain(operations.flat_map(HowTo::paths));
     let mut whole = true;
     for template in all {
         let unknown = match template::keys(template) {
@@ -77,11 +77,19 @@ fn dialect(how: &HowTo, operation: Operation, node: &Node, notes: &Notes) -> boo
         |name: &&str| lockgate_dialects::by_name(name).is_some_and(|dialect| dialect.speaks(operation));
     let known: Vec<_> = lockgate_dialects::names().filter(speaks).collect();
     if known.contains(&how.dialect.as_str()) {
-        let streams = !how.streams || can_stream(&how.dialect, operation);
-        if !streams {
+        if how.streams && !can_stream(&how.dialect, operation) {
             notes.mistake(span, format!("the dialect '{}' cannot stream", how.dialect));
+            return false;
         }
-        return streams;
+        if how.stream_path.is_some() && !how.streams {
+            let span = node.get("stream_path").map_or(span, |path| path.span.clone());
+            notes.add(
+                Note::mistake(span, "a path for streams of an operation that does not stream")
+                    .hint("add `streams: true`"),
+            );
+            return false;
+        }
+        return true;
     }
     let word = operation.mlflow_word();
     let note = Note::mistake(span, format!("there is no dialect '{}' for {word}", how.dialect));

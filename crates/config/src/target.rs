@@ -38,6 +38,7 @@ pub(crate) fn check(
         model_name(check, entry, named.provider, operation, model.as_deref());
     }
     let choice = written.api.value.flatten();
+    needed_name(check, node, named.provider, operation, model.as_deref(), choice);
     let settings = settings?;
     keys_in_url(check, entry, named.provider, &settings);
     let service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
@@ -99,6 +100,21 @@ fn model_name(
     }
 }
 
+/// Notes a route without a model whose provider wants it in the URL.
+fn needed_name(
+    check: &Check<'_>,
+    node: &Node,
+    provider: &Provider,
+    operation: Option<Operation>,
+    name: Option<&str>,
+    choice: Option<ApiChoice>,
+) {
+    let asked = operation.and_then(|operation| ask(provider, operation, name, choice));
+    if asked.is_some_and(|(_, how, _)| how.names_model()) && name.is_none_or(str::is_empty) {
+        check.notes.missing(node, None, "name", &["model"]);
+    }
+}
+
 /// Warns of a route that loads, as it does in MLflow, but cannot be called.
 fn warn(check: &Check<'_>, written: &Model, provider: &Provider, service: &Service) {
     let span = written.provider.span.clone();
@@ -146,7 +162,8 @@ fn service(
 /// Notes several keys of a provider that wants its key in the URL: there is one URL, and keys take turns in headers.
 fn keys_in_url(check: &Check<'_>, entry: &Entry, provider: &Provider, settings: &Settings<'_>) {
     let operations = &provider.operations;
-    let paths = Operation::ALL.into_iter().filter_map(|operation| Some(&operations.of(operation)?.path));
+    let paths = Operation::ALL.into_iter().filter_map(|operation| operations.of(operation));
+    let paths = paths.flat_map(HowTo::paths);
     let prefix = settings.variant.and_then(|variant| variant.prefix.as_ref());
     let parts = [&provider.base, &provider.prefix, &provider.query].into_iter().flatten();
     let named: Vec<&str> =
@@ -174,19 +191,25 @@ fn api(
     let base = provider.base.as_deref().and_then(|base| settings.fill(base)).unwrap_or_default();
     let prefix = variant.and_then(|variant| variant.prefix.as_deref()).or(provider.prefix.as_deref());
     let prefix = prefix.and_then(|prefix| fill_encoded(prefix, &value)).unwrap_or_default();
-    let path = fill_encoded(&how.path, &value).unwrap_or_default();
     let query = provider.query.as_deref().and_then(|query| fill_encoded(query, &value));
+    let url = |path: &String| {
+        let path = fill_encoded(path, &value).unwrap_or_default();
+        join(&base, &[&prefix, &path], query.as_deref())
+    };
     let name = model.unwrap_or_default();
     let most =
         provider.models.max_output_tokens.iter().find(|most| listed(std::slice::from_ref(&most.model), name));
     Some(Api {
         operation: asked,
         dialect: how.dialect.clone(),
-        url: join(&base, &[&prefix, &path], query.as_deref()),
+        url: url(&how.path),
+        stream_url: how.stream_path.as_ref().map(url),
         streams: how.streams,
         traits: ModelTraits {
             model: model.map(str::to_owned),
-            model_in_url: how.model_in_url || variant.is_some_and(|variant| variant.model_in_url),
+            model_in_url: how.model_in_url
+                || how.names_model()
+                || variant.is_some_and(|variant| variant.model_in_url),
             temperature_max: provider.temperature.max,
             reasoning: listed(&provider.models.reasoning, name),
             max_output_tokens: most.map(|most| most.tokens),

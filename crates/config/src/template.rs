@@ -41,17 +41,24 @@ pub(crate) fn fill_encoded(template: &str, value: &dyn Fn(&str) -> Option<String
     fill(template, &|key| value(key).map(|value| utf8_percent_encode(&value, REST).to_string()))
 }
 
-/// Joins a base and paths with exactly one slash each; queries stand at the end, the base's first.
+/// Joins a base and paths with exactly one slash each. Queries stand at the end: the base's, those of the paths, and
+/// `query`.
 pub(crate) fn join(base: &str, paths: &[&str], query: Option<&str>) -> String {
     let base = base.split('#').next().unwrap_or_default();
-    let (base, base_query) = base.split_once('?').map_or((base, None), |(base, query)| (base, Some(query)));
+    let (base, base_query) = base.split_once('?').unwrap_or((base, ""));
     let mut url = base.trim_end_matches('/').to_owned();
-    for path in paths.iter().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty()) {
-        url.push('/');
-        url.push_str(path);
+    let mut queries = vec![base_query];
+    for path in paths {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let path = path.trim_matches('/');
+        if !path.is_empty() {
+            url.push('/');
+            url.push_str(path);
+        }
+        queries.push(query);
     }
-    let queries: Vec<_> =
-        [base_query, query].into_iter().flatten().filter(|query| !query.is_empty()).collect();
+    queries.extend(query);
+    queries.retain(|query| !query.is_empty());
     if !queries.is_empty() {
         url.push('?');
         url.push_str(&queries.join("&"));
@@ -70,6 +77,10 @@ mod tests {
         assert_eq!(join("http://h/v1?t=a b", &["embeddings"], None), "http://h/v1/embeddings?t=a%20b");
         assert_eq!(join("http://h?t=1#top", &["", "p"], Some("v=2")), "http://h/p?t=1&v=2");
         assert_eq!(join("", &["p"], None), "/p");
+        assert_eq!(
+            join("http://h?t=1", &["p", "m:s?alt=sse"], Some("v=2")),
+            "http://h/p/m:s?t=1&alt=sse&v=2"
+        );
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub(crate) struct HttpService {
     pub(crate) origin: Origin,
     /// The `host` header.
     pub(crate) host: HeaderValue,
-    pub(crate) path: PathAndQuery,
+    path: PathAndQuery,
+    /// The path for streams, where it is another.
+    stream_path: Option<PathAndQuery>,
     /// Credentials and static headers, complete, a set for each key; credentials are marked sensitive.
     pub(crate) keys: Keys,
     /// Headers that are taken over from the caller's request: its own credential.
@@ -94,6 +96,13 @@ pub(crate) struct HttpService {
     pub(crate) allows_model: bool,
     /// The scripted provider answers in this process, with these options; nothing is sent.
     pub(crate) demo: Option<Map<String, Value>>,
+}
+
+impl HttpService {
+    /// Where the provider is asked.
+    pub(crate) fn path(&self, streamed: bool) -> &PathAndQuery {
+        self.stream_path.as_ref().filter(|_| streamed).unwrap_or(&self.path)
+    }
 }
 
 /// Why a checked config cannot serve. Each text names the place and the fix.
@@ -233,7 +242,8 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
         host: HeaderValue::try_from(origin.authority())
             .map_err(|_| format!("'{}' has no usable host", api.url))?,
         origin,
-        path: uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
+        path: path_of(&uri),
+        stream_path: api.stream_url.as_ref().and_then(|url| Some(path_of(&url.parse().ok()?))),
         keys: Keys::new(config.header_sets.iter().map(|set| headers(set)).collect::<Result<_, _>>()?),
         brought: names(&config.brought)?,
         streams: api.streams,
@@ -242,6 +252,10 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
         allows_model: api.allows_model,
         demo: None,
     })))
+}
+
+fn path_of(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"))
 }
 
 /// The demo provider answers in OpenAI's dialects, so that an OpenAI client's bytes pass.
@@ -260,6 +274,7 @@ fn demo_service(
         origin: Origin { tls: false, host: String::new(), port: 0 },
         host: HeaderValue::from_static(""),
         path: PathAndQuery::from_static("/"),
+        stream_path: None,
         keys: Keys::new(Vec::new()),
         brought: Vec::new(),
         streams: operation != Operation::Embed,

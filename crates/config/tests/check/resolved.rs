@@ -99,6 +99,23 @@ fn azure_is_asked_at_its_deployment_and_picks_the_model_itself() {
 }
 
 #[test]
+fn a_model_in_a_path_is_encoded_and_a_stream_may_have_a_path_of_its_own() {
+    let providers = "\nproviders:\n  - name: own\n    base: http://h/v1?t=1\n    operations:\n      chat:\n        \
+        dialect: openai_chat\n        streams: true\n        path: 'models/{model}:generate'\n        \
+        stream_path: 'models/{model}:stream?alt=sse'\n";
+    let text = chat("{provider: own, name: 'a/b:c'}") + providers;
+    let asked = api(&text);
+    assert_eq!(asked.url, "http://h/v1/models/a%2Fb%3Ac:generate?t=1");
+    assert_eq!(asked.stream_url.as_deref(), Some("http://h/v1/models/a%2Fb%3Ac:stream?t=1&alt=sse"));
+    assert!(asked.traits.model_in_url, "the body leaves the model out");
+    let nameless = check(&text.replace("name: 'a/b:c'", "name: null")).expect_err("no model for the URL");
+    assert!(nameless.to_string().contains("routes.0.model.name: Field required"), "{nameless}");
+    let unstreamed =
+        check(&text.replace("streams: true", "streams: false")).expect_err("a path for no stream");
+    assert!(unstreamed.to_string().contains("add `streams: true`"), "{unstreamed}");
+}
+
+#[test]
 fn a_completion_route_asks_the_api_that_its_model_has() {
     let ask = |provider: &str, key: &str, name: &str, extra: &str| {
         let text = chat(&format!("{{provider: {provider}, name: {name}, {extra} config: {{{key}: k}}}}"));

@@ -175,6 +175,7 @@ impl<'a> Exchange<'a> {
         loop {
             let ask = upstream::Ask {
                 service: self.service,
+                streamed: self.call.streamed,
                 headers: turn.headers(),
                 body: &body,
                 onward: &self.call.onward,
