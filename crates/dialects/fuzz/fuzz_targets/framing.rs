@@ -6,6 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use lockgate_dialects::framing::FrameTooLarge;
+use lockgate_dialects::framing::eventstream::{self, MessageReader, Unreadable};
 use lockgate_dialects::framing::ndjson::LineReader;
 use lockgate_dialects::framing::sse::{SseEvent, SseReader};
 
@@ -17,6 +18,8 @@ fuzz_target!(|input: &[u8]| {
     let size = usize::from(*size).max(1);
     assert_eq!(events(&[stream]), events(&stream.chunks(size).collect::<Vec<_>>()));
     assert_eq!(lines(&[stream]), lines(&stream.chunks(size).collect::<Vec<_>>()));
+    assert_eq!(messages(&[stream]), messages(&stream.chunks(size).collect::<Vec<_>>()));
+    written(stream);
 });
 
 type Event = (Option<String>, Vec<u8>);
@@ -35,4 +38,29 @@ fn lines(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, Result<(), FrameTooLarge>) {
     let fed = chunks.iter().try_for_each(|chunk| reader.feed(chunk, &mut on));
     reader.finish(&mut on);
     (lines, fed)
+}
+
+fn messages(chunks: &[&[u8]]) -> (Vec<(Option<String>, Vec<u8>)>, Result<(), Unreadable>) {
+    let (mut reader, mut messages) = (MessageReader::with_limit(LIMIT), Vec::new());
+    let mut on = |message: eventstream::Message<'_>| {
+        messages.push((message.text(":event-type").map(str::to_owned), message.payload.to_vec()));
+    };
+    let fed = chunks.iter().try_for_each(|chunk| reader.feed(chunk, &mut on));
+    (messages, fed)
+}
+
+/// A message says what was written, and no bytes before or after it change that: checksums are hard to guess, so that
+/// random bytes alone are hardly ever a message.
+fn written(payload: &[u8]) {
+    let mut stream = Vec::new();
+    eventstream::write(&[(":event-type", "e")], payload, &mut stream);
+    let length = stream.len();
+    assert_eq!(eventstream::whole(&stream), Ok(length));
+    assert_eq!(eventstream::whole(&stream[..length - 1]), Ok(0));
+    stream.extend_from_slice(payload);
+    let (mut reader, mut first) = (MessageReader::new(), None);
+    let _rest = reader.feed(&stream, |message| {
+        first.get_or_insert_with(|| (message.text(":event-type").map(str::to_owned), message.payload.to_vec()));
+    });
+    assert_eq!(first, Some((Some("e".to_owned()), payload.to_vec())));
 }

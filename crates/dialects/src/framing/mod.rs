@@ -1,7 +1,8 @@
-//! Frames in bytes: server-sent events and lines of JSON.
+//! Frames in bytes: server-sent events, lines of JSON, and AWS's event streams.
 
 mod lines;
 
+pub mod eventstream;
 pub mod ndjson;
 pub mod sse;
 

@@ -2,6 +2,7 @@
 
 use crate::json::{cut, json_value, object};
 use bytes::Bytes;
+use lockgate_dialects::framing::eventstream::{self, MessageReader};
 use lockgate_dialects::framing::sse::{self, SseReader};
 use lockgate_dialects::raw::{Edit, FieldTap, Peek, patch};
 use proptest::collection::vec;
@@ -115,5 +116,28 @@ proptest! {
         let mut seen = Vec::new();
         SseReader::new().feed(&out, |event| seen.push(event.data.to_vec())).unwrap();
         prop_assert_eq!(seen, vec![data.into_bytes()]);
+    }
+
+    #[test]
+    fn any_cutting_of_an_event_stream_gives_the_same_messages(
+        payloads in vec(vec(any::<u8>(), 0..40), 0..5),
+        damage in proptest::option::of((any::<Index>(), any::<u8>())),
+        cuts in vec(any::<Index>(), 0..12),
+    ) {
+        let mut stream = Vec::new();
+        payloads.iter().for_each(|payload| eventstream::write(&[(":event-type", "e")], payload, &mut stream));
+        if let Some((place, byte)) = damage.filter(|_| !stream.is_empty()) {
+            let place = place.index(stream.len());
+            stream[place] ^= byte;
+        }
+        let read = |chunks: Vec<&[u8]>| {
+            let (mut reader, mut messages) = (MessageReader::with_limit(64), Vec::new());
+            let mut on = |message: eventstream::Message<'_>| messages.push(message.payload.to_vec());
+            (chunks.into_iter().try_for_each(|chunk| reader.feed(chunk, &mut on)), messages)
+        };
+        let (fed, messages) = read(vec![&stream]);
+        prop_assert_eq!(&(fed, messages.clone()), &read(cut(&stream, &cuts)));
+        prop_assert!(payloads.starts_with(&messages), "damage is never taken for a message");
+        prop_assert!(fed.is_err() || messages == payloads || damage.is_some());
     }
 }
