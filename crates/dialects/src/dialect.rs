@@ -44,6 +44,16 @@ pub trait Dialect: Sync {
         "n"
     }
 
+    /// The content type of a stream.
+    fn stream_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
+    /// Request headers that change what a body means, in lower case. They go on to a provider of the same dialect.
+    fn headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         UpstreamError::read(status, content_type, body)

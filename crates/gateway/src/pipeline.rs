@@ -159,6 +159,7 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> 
         tls: incoming.tls,
         host: header(HOST),
         content_type: header(http::header::CONTENT_TYPE),
+        anthropic: parts.headers.contains_key("anthropic-version"),
         body: &body,
         request_id: &incoming.id,
     };

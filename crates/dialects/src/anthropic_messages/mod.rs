@@ -29,6 +29,10 @@ impl Dialect for AnthropicMessages {
         Some(self)
     }
 
+    fn headers(&self) -> &'static [&'static str] {
+        &["anthropic-beta"]
+    }
+
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply {
         errors::encode(failure, request_id)
     }

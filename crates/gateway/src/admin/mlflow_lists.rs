@@ -272,6 +272,7 @@ mod tests {
                 query: None,
                 tls: false,
                 host: None,
+                anthropic: false,
                 content_type,
                 body,
                 request_id: "id-1",

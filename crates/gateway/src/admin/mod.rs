@@ -3,7 +3,7 @@
 mod docs;
 mod health;
 mod mlflow_lists;
-mod openai_models;
+mod models;
 mod openapi;
 mod page_token;
 mod reply;
@@ -30,6 +30,8 @@ pub(crate) struct Ask<'a> {
     /// As the client wrote it; not to be trusted.
     pub(crate) host: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
+    /// Whether the client says which version of Anthropic's API it speaks.
+    pub(crate) anthropic: bool,
     pub(crate) body: &'a [u8],
     pub(crate) request_id: &'a str,
 }
@@ -47,8 +49,8 @@ pub(crate) fn answer(ask: &Ask<'_>, page: &Page) -> Response<Bytes> {
         Page::DocsFile(name) => docs::file(name),
         Page::Favicon => docs::icon(),
         Page::OpenApi => openapi::answer(view),
-        Page::Models => openai_models::list(ask),
-        Page::Model(name) => openai_models::one(ask, name),
+        Page::Models(listing) => models::list(ask, *listing),
+        Page::Model(listing, name) => models::one(ask, *listing, name),
         Page::Routes => mlflow_lists::routes(view, ask.query),
         Page::Route(name) => mlflow_lists::route(view, name),
         Page::Endpoints => mlflow_lists::endpoints(view, ask.query),

@@ -233,6 +233,7 @@ mod tests {
             tls: false,
             host: Some(host),
             content_type: None,
+            anthropic: false,
             body: b"",
             request_id: "id-1",
         };

@@ -1,5 +1,7 @@
 //! The table of contents: every path, what stands there and what it speaks.
 
+mod apis;
+
 use crate::view::View;
 use http::Method;
 use lockgate_config::Style;
@@ -29,6 +31,8 @@ pub(crate) struct Surface {
     pub(crate) operation: Option<Operation>,
     /// The route, where the path names it; else the body's `model` does.
     pub(crate) route: Option<String>,
+    /// Whether the answer is a stream, where the path says so; else the body's `stream` does.
+    pub(crate) streamed: Option<bool>,
     /// MLflow's contract holds here: unified scales, always-sent defaults, its parameter rules.
     pub(crate) mlflow: bool,
 }
@@ -47,8 +51,9 @@ pub(crate) enum Page {
     Redoc,
     OpenApi,
     Favicon,
-    Models,
-    Model(String),
+    /// Routes as an API lists models.
+    Models(Listing),
+    Model(Listing, String),
     /// MLflow 2.5–2.8: `/api/2.0/gateway/routes/`.
     Routes,
     Route(String),
@@ -62,6 +67,29 @@ pub(crate) enum Page {
     /// MLflow 3: `/api/3.0/gateway/{endpoint,route}/{name}`.
     Endpoint3(String),
     Route3(String),
+}
+
+/// The form in which an API lists models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    Cohere,
+    Ollama,
+}
+
+impl Listing {
+    /// A path of the API that lists so.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::OpenAi => "/openai/v1/models",
+            Self::Anthropic => "/anthropic/v1/models",
+            Self::Gemini => "/gemini/v1beta/models",
+            Self::Cohere => "/cohere/v1/models",
+            Self::Ollama => "/ollama/api/tags",
+        }
+    }
 }
 
 impl Page {
@@ -113,7 +141,7 @@ pub(crate) fn find(method: &Method, path: &str, view: &View) -> Place {
 
 /// The API that a path belongs to, for errors of paths that do not exist.
 pub(crate) fn dialect_of(path: &str) -> &'static dyn Dialect {
-    named(if path.starts_with("/v1/") { "openai_chat" } else { "mlflow_endpoints" })
+    apis::dialect(path).and_then(lockgate_dialects::by_name).unwrap_or_else(|| named("mlflow_endpoints"))
 }
 
 enum Entry {
@@ -133,21 +161,17 @@ fn at(path: &str, view: &View) -> Option<Entry> {
         "/redoc" => Page::Redoc,
         "/openapi.json" => Page::OpenApi,
         "/favicon.ico" => Page::Favicon,
-        "/v1/models" => Page::Models,
         "/api/2.0/gateway/routes/" => Page::Routes,
         "/api/2.0/endpoints/" => Page::Endpoints,
         "/api/2.0/gateway/limits/" => return Some(Entry::Post(Page::SetRouteLimits)),
         "/api/2.0/endpoints/limits/" => return Some(Entry::Post(Page::SetEndpointLimits)),
-        "/v1/chat/completions" => return Some(openai("openai_chat", Operation::Chat)),
-        "/v1/completions" => return Some(openai("openai_completions", Operation::Complete)),
-        "/v1/embeddings" => return Some(openai("openai_embeddings", Operation::Embed)),
-        _ => return named_page(path).map(Entry::Get).or_else(|| invocations(path, view)),
+        _ => {
+            return apis::entry(path)
+                .or_else(|| named_page(path).map(Entry::Get))
+                .or_else(|| invocations(path, view));
+        }
     };
     Some(Entry::Get(page))
-}
-
-fn openai(dialect: &'static str, operation: Operation) -> Entry {
-    Entry::Call(Surface { dialect: named(dialect), operation: Some(operation), route: None, mlflow: false })
 }
 
 /// Pages whose last step is a name.
@@ -163,13 +187,15 @@ fn named_page(path: &str) -> Option<Page> {
         .or_else(|| of("/api/2.0/endpoints/").map(Page::Endpoint))
         .or_else(|| of("/api/3.0/gateway/endpoint/").map(Page::Endpoint3))
         .or_else(|| of("/api/3.0/gateway/route/").map(Page::Route3))
-        .or_else(|| of("/v1/models/").map(Page::Model))
         .or_else(|| of("/docs/").map(Page::DocsFile))
 }
 
 /// `/gateway/{name}/invocations` speaks what the file's section spoke; `/endpoints/{name}/invocations` always 2.9's
 /// bodies. A path exists only while its route does.
 fn invocations(path: &str, view: &View) -> Option<Entry> {
+    if let Some(entry) = apis::mlflow3(path, view) {
+        return Some(entry);
+    }
     let (prefix, name) = path.strip_suffix("/invocations")?.strip_prefix('/')?.split_once('/')?;
     let route = view.route(name)?;
     let dialect = match (prefix, route.style) {
@@ -181,6 +207,7 @@ fn invocations(path: &str, view: &View) -> Option<Entry> {
         dialect: named(dialect),
         operation: None,
         route: Some(name.to_owned()),
+        streamed: None,
         mlflow: true,
     }))
 }

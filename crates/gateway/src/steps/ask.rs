@@ -136,10 +136,16 @@ impl<'a> Exchange<'a> {
         if self.sides.alike() {
             return self.spliced();
         }
-        let asked = match self.call.asked.take() {
+        for own in self.sides.client.headers() {
+            self.call.onward.remove(*own); // what it means is unknown to another dialect
+        }
+        let mut asked = match self.call.asked.take() {
             Some(asked) => asked,
             None => Asked::decode(self.sides.client, self.sides.asked, &self.call.body)?,
         };
+        if let Some(streamed) = self.call.surface.streamed {
+            asked.set_streamed(streamed);
+        }
         self.include_usage = asked.stream_usage();
         self.encoding = asked.encoding(self.call.surface.mlflow);
         if self.call.surface.mlflow {

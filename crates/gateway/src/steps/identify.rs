@@ -11,6 +11,7 @@ use crate::view::View;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
+use lockgate_dialects::Dialect;
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::mlflow_contract::body::unreadable_content_type;
 use lockgate_dialects::raw::{Edit, Peek, patch};
@@ -41,7 +42,7 @@ pub(crate) struct Call {
     pub(crate) arrived: Instant,
 }
 
-/// Headers of a caller that providers may see: tracing context, nothing else.
+/// Headers of a caller that every provider may see: tracing context.
 const ONWARD: [HeaderName; 2] =
     [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
@@ -66,7 +67,7 @@ pub(crate) async fn identify(
         (named_by_path(&surface, view)?, Peek::default())
     } else {
         let peek = surface.dialect.peek(&body)?;
-        (named_by_body(&peek, view)?, peek)
+        (named_anywhere(&surface, &peek, view)?, peek)
     };
     account.route(route.clone());
     let operation = surface.operation.unwrap_or(route.operation);
@@ -75,7 +76,8 @@ pub(crate) async fn identify(
     let (body, peek) = with_parameters(&route, &surface, body, peek)?;
     // MLflow validates a body before it counts the call; other surfaces pass bytes on and let the provider judge.
     let asked = surface.mlflow.then(|| Asked::decode(surface.dialect, operation, &body)).transpose()?;
-    let streamed = asked.as_ref().map_or(peek.stream, Asked::streamed);
+    let streamed = surface.streamed.unwrap_or_else(|| asked.as_ref().map_or(peek.stream, Asked::streamed));
+    let onward = onward(surface.dialect, &parts.headers);
     Ok(Call {
         surface,
         route,
@@ -86,15 +88,21 @@ pub(crate) async fn identify(
         streamed,
         client,
         request_id: id,
-        onward: onward(&parts.headers),
+        onward,
         brought,
         arrived,
     })
 }
 
-fn onward(headers: &HeaderMap) -> HeaderMap {
-    let known = ONWARD.into_iter();
-    known.filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
+fn onward(dialect: &dyn Dialect, headers: &HeaderMap) -> HeaderMap {
+    let mut onward = HeaderMap::new();
+    let own = dialect.headers().iter().map(|name| HeaderName::from_static(name));
+    for name in ONWARD.into_iter().chain(own) {
+        headers.get_all(&name).into_iter().for_each(|value| {
+            onward.append(name.clone(), value.clone());
+        });
+    }
+    onward
 }
 
 fn named_by_path(surface: &Surface, view: &View) -> Result<Arc<Route>, Failure> {
@@ -102,8 +110,9 @@ fn named_by_path(surface: &Surface, view: &View) -> Result<Arc<Route>, Failure> 
     route.cloned().ok_or_else(|| Failure::new(Class::PathNotFound, "Not Found"))
 }
 
-fn named_by_body(peek: &Peek, view: &View) -> Result<Arc<Route>, Failure> {
-    let Some(name) = &peek.model else {
+/// The route that the path names, else the body's `model`.
+fn named_anywhere(surface: &Surface, peek: &Peek, view: &View) -> Result<Arc<Route>, Failure> {
+    let Some(name) = surface.route.as_ref().or(peek.model.as_ref()) else {
         return Err(Failure::invalid(
             "model",
             "'model' is missing: it names the route; GET /v1/models lists them",

@@ -68,6 +68,15 @@ impl Asked {
         }
     }
 
+    /// Takes over from the path whether the answer is a stream.
+    pub(crate) fn set_streamed(&mut self, streamed: bool) {
+        match self {
+            Self::Chat(asked) => asked.stream = Some(streamed),
+            Self::Complete(asked) => asked.stream = Some(streamed),
+            Self::Embed(_) => {}
+        }
+    }
+
     /// Whether the client asked for usage at the end of its stream.
     pub(crate) fn stream_usage(&self) -> bool {
         match self {

@@ -10,7 +10,6 @@ use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
 use lockgate_dialects::raw::Peek;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// An answer that is read whole before the client hears of it, so that a broken one becomes an error.
 pub(super) async fn whole(
@@ -66,7 +65,7 @@ pub(super) async fn streamed(
     };
     let content_type = if sides.alike() { headers.get(CONTENT_TYPE).cloned() } else { None };
     Ok(Answered {
-        content_type: content_type.unwrap_or(EVENTS),
+        content_type: content_type.unwrap_or_else(|| HeaderValue::from_static(sides.client.stream_type())),
         body: Body::Stream { upstream: body, relay, redactor, request_id: exchange.call.request_id.clone() },
         losses: std::mem::take(&mut exchange.losses),
     })

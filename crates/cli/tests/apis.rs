@@ -1,0 +1,110 @@
+//! Each API's clients find their own paths, listings and errors, whatever the provider speaks.
+
+use lockgate_testkit::{Gateway, Launch, Provider};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_lockgate");
+
+const DEMO: &str = "
+endpoints:
+  - {name: chat, endpoint_type: llm/v1/chat, model: {provider: demo, name: demo-chat}}
+  - {name: words, endpoint_type: llm/v1/completions, model: {provider: demo, name: demo-text}}
+  - {name: vectors, endpoint_type: llm/v1/embeddings, model: {provider: demo, name: demo-embeddings}}
+";
+
+fn demo() -> Gateway {
+    Launch::new(BINARY).config(DEMO).start()
+}
+
+fn turn() -> Value {
+    json!([{"role": "user", "content": "Hello"}])
+}
+
+#[test]
+fn an_anthropic_client_talks_to_a_model_that_is_not_claude() {
+    let gateway = demo();
+    for prefix in ["/v1", "/anthropic/v1", "/gateway/anthropic/v1"] {
+        let body = json!({"model": "chat", "max_tokens": 100, "messages": turn()});
+        let answer = gateway.post(&format!("{prefix}/messages"), &body).send();
+        assert_eq!((answer.status, &answer.json()["type"]), (200, &json!("message")), "{prefix}");
+        let body = json!({"model": "chat", "max_tokens": 100, "messages": turn(), "stream": true});
+        let streamed = gateway.post(&format!("{prefix}/messages"), &body).send().text();
+        assert!(streamed.starts_with("event: message_start\n"), "{streamed}");
+        assert!(streamed.contains("event: message_stop\n"), "{streamed}");
+    }
+}
+
+#[test]
+fn openais_paths_stand_under_every_prefix_that_its_clients_are_given() {
+    let gateway = demo();
+    for prefix in ["/v1", "/openai/v1", "/gateway/openai/v1", "/gateway/mlflow/v1"] {
+        let body = json!({"model": "chat", "messages": turn()});
+        let answer = gateway.post(&format!("{prefix}/chat/completions"), &body).send().json();
+        assert_eq!(answer["object"], "chat.completion", "{prefix}");
+        let models = gateway.get(&format!("{prefix}/models")).send().json();
+        assert_eq!(models["data"][0]["id"], "chat", "{prefix}");
+    }
+}
+
+#[test]
+fn mlflow_3_names_the_route_in_the_path_and_speaks_openais_bodies() {
+    let gateway = demo();
+    let ask = |route: &str, body: &Value| {
+        gateway.post(&format!("/gateway/{route}/mlflow/invocations"), body).send().json()
+    };
+    assert_eq!(ask("chat", &json!({"messages": turn()}))["object"], "chat.completion");
+    assert_eq!(ask("words", &json!({"prompt": "Hello"}))["object"], "text_completion");
+    assert_eq!(ask("vectors", &json!({"input": "Hello"}))["object"], "list");
+    assert_eq!(ask("nobody", &json!({}))["detail"], "Not Found");
+}
+
+#[test]
+fn each_api_lists_the_routes_in_its_own_form() {
+    let gateway = demo();
+    let listed = |path: &str| gateway.get(path).send().json();
+    let anthropic = gateway.get("/v1/models").header("anthropic-version", "2023-06-01").send().json();
+    assert_eq!((&anthropic["data"][0]["type"], &anthropic["has_more"]), (&json!("model"), &json!(false)));
+    assert_eq!(anthropic, listed("/anthropic/v1/models"));
+    assert_eq!(listed("/gemini/v1beta/models")["models"][0]["name"], "models/chat");
+    assert_eq!(listed("/gemini/v1beta/models/vectors")["supportedGenerationMethods"][0], "embedContent");
+    assert_eq!(listed("/cohere/v1/models")["models"][2]["endpoints"], json!(["embed"]));
+    assert_eq!(listed("/api/tags")["models"][1]["model"], "words");
+}
+
+#[test]
+fn an_unknown_model_or_path_is_an_error_in_the_words_of_the_api_that_was_asked() {
+    let gateway = demo();
+    let body = json!({"model": "nobody", "max_tokens": 1, "messages": turn()});
+    let answer = gateway.post("/anthropic/v1/messages", &body).send();
+    assert_eq!((answer.status, &answer.json()["error"]["type"]), (404, &json!("not_found_error")));
+    let answer = gateway.post("/anthropic/v1/nothing", &body).send();
+    assert_eq!((answer.status, &answer.json()["type"]), (404, &json!("error")));
+    let answer = gateway.get("/anthropic/v1/models/nobody").send();
+    assert_eq!((answer.status, &answer.json()["type"]), (404, &json!("error")));
+    let answer = gateway.post("/openai/v1/nothing", &body).send();
+    assert!(answer.json()["error"]["message"].is_string());
+}
+
+#[test]
+fn a_beta_that_the_client_asks_for_reaches_a_provider_of_the_same_api_and_no_other() {
+    let provider = Provider::start();
+    let base = provider.url();
+    let gateway = Launch::new(BINARY)
+        .config(&format!(
+            "endpoints:
+  - name: claude
+    endpoint_type: llm/v1/chat
+    model: {{provider: anthropic, name: c, config: {{anthropic_api_key: k, anthropic_api_base: \"{base}/v1\"}}}}
+  - name: gpt
+    endpoint_type: llm/v1/chat
+    model: {{provider: openai, name: g, config: {{openai_api_key: k, openai_api_base: \"{base}/v1\"}}}}
+"
+        ))
+        .start();
+    for (route, sent) in [("claude", Some("a,b")), ("gpt", None)] {
+        let body = json!({"model": route, "max_tokens": 1, "messages": turn()});
+        let answer = gateway.post("/v1/messages", &body).header("anthropic-beta", "a,b").send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(provider.last().header("anthropic-beta"), sent, "{route}");
+    }
+}
