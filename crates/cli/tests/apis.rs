@@ -90,7 +90,7 @@ fn a_beta_that_the_client_asks_for_reaches_a_provider_of_the_same_api_and_no_oth
     let provider = Provider::start();
     let base = provider.url();
     let gateway = Launch::new(BINARY)
-        .config(&format!(
+        .config(format!(
             "endpoints:
   - name: claude
     endpoint_type: llm/v1/chat

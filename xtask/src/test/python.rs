@@ -14,6 +14,7 @@ pub(crate) fn environments() -> Vec<Step> {
         Step::preparation("uv", "what installs Python packages", bootstrap),
         environment("env-mlflow28", "mlflow28", "MLflow 2.8 and LangChain of its day"),
         environment("env-current", "current", "MLflow 2.22, and OpenAI's SDK and LangChain of today"),
+        environment("env-sdks", "sdks", "the official SDKs of the APIs that clients speak"),
         environment("env-mlflow29", "mlflow29", "MLflow 2.9, LangChain of its day, OpenAI's SDK 1"),
     ]
 }
@@ -39,6 +40,7 @@ pub(crate) fn suites() -> Vec<Step> {
             "current",
             &["tests/current", "tests/openai_sdk"],
         ),
+        suite("suite-sdks", "the official SDKs, each with its own API's paths", "sdks", &["tests/sdks"]),
         suite("docs-page", "/docs in a real Chromium", "current", &["tests/browser"]).needing(&[
             "build",
             "env-current",
@@ -58,6 +60,7 @@ fn suite(
     let needs = match environment {
         "mlflow28" => "env-mlflow28",
         "mlflow29" => "env-mlflow29",
+        "sdks" => "env-sdks",
         _ => "env-current",
     };
     Step::check(name, about, move |bench| {
