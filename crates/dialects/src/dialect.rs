@@ -258,6 +258,7 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::anthropic_messages::AnthropicMessages,
     &crate::anthropic_complete::AnthropicComplete,
     &crate::cohere_v1::CohereV1,
+    &crate::cohere_v2::CohereV2,
     &crate::mlflow_serving::MlflowServing,
 ];
 

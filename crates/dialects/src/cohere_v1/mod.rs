@@ -1,9 +1,10 @@
 //! Cohere's first API: `/v1/generate`, `/v1/embed` and `/v1/chat`.
 
-mod request;
+pub(crate) mod request;
+pub(crate) mod usage;
+
 mod response;
 mod stream;
-mod usage;
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,

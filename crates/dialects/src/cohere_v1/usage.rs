@@ -7,7 +7,7 @@ use crate::stream::{UsageMeter, WholeMeter};
 use serde_json::value::RawValue;
 
 /// Takes usage: `token_count` of older servers, else `meta.tokens`, else what `meta.billed_units` bills.
-pub(super) fn take(object: &mut Object<'_>) -> Read<Option<Usage>> {
+pub(crate) fn take(object: &mut Object<'_>) -> Read<Option<Usage>> {
     if let Some(count) = object.take("token_count") {
         return read_count(count).map(Some).map_err(|wrong| wrong.within("token_count"));
     }
@@ -60,7 +60,7 @@ pub(super) fn set(body: &mut Draft, usage: Option<&Usage>) {
 }
 
 /// A meter of a stream, or of a whole answer.
-pub(super) fn meter(streamed: bool) -> Box<dyn UsageMeter> {
+pub(crate) fn meter(streamed: bool) -> Box<dyn UsageMeter> {
     if streamed {
         return Box::new(StreamMeter::default());
     }

@@ -6,7 +6,7 @@ use crate::raw::{Object, ObjectWriter, text};
 use std::fmt::Display;
 
 /// Reads a part of type `kind`; `None` when it is of no form that the canonical model has.
-pub(super) fn read(kind: &str, object: Object<'_>) -> Option<Media> {
+pub(crate) fn read(kind: &str, object: Object<'_>) -> Option<Media> {
     match kind {
         "image_url" => read_image(object),
         "input_audio" => read_audio(object),

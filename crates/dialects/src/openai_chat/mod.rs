@@ -3,6 +3,7 @@
 //! The modules are public for the dialects of the same family, whose bodies have the same parts.
 
 pub(crate) mod errors;
+pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod request;
 pub(crate) mod response;
@@ -12,7 +13,6 @@ pub(crate) mod tools;
 pub(crate) mod usage;
 
 mod body;
-mod media;
 #[cfg(test)]
 mod tests;
 

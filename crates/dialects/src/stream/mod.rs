@@ -1,7 +1,9 @@
 //! Streams: bytes to events to bytes, and usage read from bytes that pass.
 
+mod in_turn;
 mod meter;
 
+pub(crate) use in_turn::{InTurn, Told};
 pub(crate) use meter::WholeMeter;
 
 use crate::canonical::{Event, Failure, Losses, Usage};

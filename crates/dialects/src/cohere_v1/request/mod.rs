@@ -14,7 +14,7 @@ use crate::dialect::ModelTraits;
 use crate::raw::{Draft, Object, Read};
 
 /// A body that names the model, where it has the place.
-fn body_for(model: &ModelTraits) -> Draft {
+pub(crate) fn body_for(model: &ModelTraits) -> Draft {
     let mut body = Draft::default();
     if !model.model_in_url {
         body.set("model", &model.model);
@@ -23,7 +23,7 @@ fn body_for(model: &ModelTraits) -> Draft {
 }
 
 /// Sets the sampling parameters in Cohere's words, the count of answers apart.
-fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits, losses: &mut Losses) {
+pub(crate) fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits, losses: &mut Losses) {
     body.set_some("temperature", model.temperature(sampling, losses));
     body.set_some("p", sampling.top_p);
     body.set_some("k", sampling.top_k);
@@ -35,7 +35,7 @@ fn set_sampling(body: &mut Draft, sampling: &Sampling, model: &ModelTraits, loss
 }
 
 /// Takes the sampling parameters, the count of answers apart.
-fn take_sampling(object: &mut Object<'_>) -> Read<Sampling> {
+pub(crate) fn take_sampling(object: &mut Object<'_>) -> Read<Sampling> {
     let temperature = object.number("temperature")?;
     let max_tokens = object.count("max_tokens")?;
     Ok(Sampling {
