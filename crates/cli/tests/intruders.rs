@@ -3,6 +3,7 @@
 use lockgate_config::KeyHash;
 use lockgate_testkit::{Answer, Gateway, Launch, Provider};
 use serde_json::{Value, json};
+use std::net::TcpListener;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lockgate");
 const KEY: &str = "lg-mine-0123456789";
@@ -226,6 +227,41 @@ fn guessing_ends_after_some_tries_and_does_not_keep_anybody_else_out() {
     );
     assert_eq!(setting.gateway.get("/v1/models").header("x-api-key", KEY).send().status, 200);
     assert_eq!(setting.gateway.get("/v1/models").send().status, 401, "a browser that asks is no guess");
+}
+
+#[test]
+fn urls_in_a_request_are_never_fetched_by_the_gateway() {
+    let inside = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    inside.set_nonblocking(true).expect("a listener that does not wait");
+    let url = format!("http://{}/latest/meta-data/", inside.local_addr().expect("it is bound"));
+    let provider = Provider::start();
+    let base = provider.url();
+    let config = format!(
+        "endpoints:
+  - name: openai
+    endpoint_type: llm/v1/chat
+    model: {{provider: openai, name: m, config: {{openai_api_key: k, openai_api_base: \"{base}/v1\"}}}}
+  - name: anthropic
+    endpoint_type: llm/v1/chat
+    model: {{provider: anthropic, name: m, config: {{anthropic_api_key: k, anthropic_api_base: \"{base}/v1\"}}}}
+  - {{name: demo, endpoint_type: llm/v1/chat, model: {{provider: demo, name: m}}}}
+"
+    );
+    let gateway = Launch::new(BINARY).config(config).start();
+    for route in ["openai", "anthropic", "demo"] {
+        let image = json!({"type": "image_url", "image_url": {"url": url}});
+        let body = json!({"model": route, "messages": [{"role": "user", "content": [image]}]});
+        gateway.post("/v1/chat/completions", &body).send();
+        let body = json!({"messages": body["messages"]});
+        gateway.post(&format!("/endpoints/{route}/invocations"), &body).send();
+        let source = json!({"type": "url", "url": url});
+        let parts = json!([{"type": "image", "source": source}, {"type": "document", "source": source}]);
+        let body = json!({"model": route, "max_tokens": 1, "messages": [{"role": "user", "content": parts}]});
+        let answer = gateway.post("/v1/messages", &body).send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let fetched = inside.accept().map(|(_, from)| from);
+    assert_eq!(fetched.map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock));
 }
 
 #[test]
