@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime};
 
+use crate::allowance::{self, Allowance};
 use crate::check::Check;
 use crate::model::Route;
 use crate::node::{Node, Span};
@@ -74,6 +75,8 @@ pub struct Caller {
     pub routes: Option<GlobSet>,
     /// Unix seconds from which on its keys open nothing.
     pub expires: Option<i64>,
+    /// How much it may use, of all its routes together.
+    pub limits: Allowance,
 }
 
 impl Caller {
@@ -172,7 +175,8 @@ fn caller(
         }
         expires
     });
-    let caller = Caller { name: name?, keys, routes: patterns, expires };
+    let limits = allowance::check(check, node);
+    let caller = Caller { name: name?, keys, routes: patterns, expires, limits };
     if caller.routes.is_some() && !routes.iter().any(|route| caller.may_call(&route.name)) {
         check.notes.warning(
             section.routes.key,

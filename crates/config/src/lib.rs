@@ -3,6 +3,7 @@
 //! The text is MLflow's gateway YAML of any generation, with lockgate's own keys beside MLflow's. Nothing here reads a
 //! file, an environment or a clock: whoever asks brings [`Sources`].
 
+mod allowance;
 mod callers;
 mod catalogue;
 mod check;
@@ -35,6 +36,7 @@ mod yaml;
 
 use std::time::Duration;
 
+pub use allowance::{Allowance, Rate};
 pub use callers::{Admin, Caller, KeyHash, Listen};
 pub use listener::Tls;
 pub use mistake::{Mistake, Mistakes};

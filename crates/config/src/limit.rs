@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::allowance::Rate;
 use crate::model::Limit;
 
 /// MLflow's text for a limit that cannot be read, missing spaces and all.
@@ -26,7 +27,7 @@ pub(crate) fn parse(calls: i64, renewal_period: &str, key: Option<String>) -> Op
     let mut further = false;
     for part in parts {
         further = true;
-        single(part)?;
+        rate(part)?;
     }
     let limit = Limit {
         calls,
@@ -38,13 +39,21 @@ pub(crate) fn parse(calls: i64, renewal_period: &str, key: Option<String>) -> Op
     Some((limit, further))
 }
 
-/// A further limit, complete with its own number: `100/hour`, `100 per hour`.
-fn single(text: &str) -> Option<()> {
+/// A limit complete with its own number: `100/hour`, `100 per hour`, `10 per 5 seconds`. It may be 0.
+pub(crate) fn rate(text: &str) -> Option<Rate> {
     let text = text.trim_start();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let amount = text[..digits].parse().ok()?;
     let rest = text[digits..].trim_start();
     let rest = rest.strip_prefix('/').or_else(|| strip_word(rest, "per"))?;
-    (digits > 0).then(|| period(rest)).flatten().map(|_| ())
+    let (multiple, name, seconds) = period(rest)?;
+    let period = Duration::from_secs(seconds.saturating_mul(multiple));
+    Some(Rate { amount, period, text: format!("{amount} per {multiple} {name}") })
+}
+
+/// The names of the periods.
+pub(crate) fn periods() -> impl Iterator<Item = &'static str> {
+    PERIODS.iter().map(|(name, _)| *name)
 }
 
 /// `minute`, `5 minutes`, `2hours`: how many of what, and that in seconds.

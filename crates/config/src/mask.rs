@@ -18,6 +18,8 @@ const SHOWN: &[&str] = &[
     "api",
     "calls",
     "renewal_period",
+    "requests",
+    "concurrent",
     "max_body",
     "max_header",
     "max_headers",
@@ -44,6 +46,9 @@ const SHOWN: &[&str] = &[
     "kind",
     "required",
 ];
+
+/// Keys whose values are shown where they begin as a limit does: `tokens` may be written above a credential.
+const LIMITING: &[&str] = &["prompt_tokens", "completion_tokens", "tokens"];
 
 /// Keys whose values are names, shown as far as a key is: a credential may stand there by mistake.
 const NAMING: &[&str] = &["secret", "credential"];
@@ -111,6 +116,8 @@ impl Masks {
             }
             Content::Null | Content::Bool(_) => {}
             _ if SHOWN.contains(&key) => {}
+            Content::Int(_) if LIMITING.contains(&key) => {}
+            Content::Text(text) if LIMITING.contains(&key) && begins_as_a_limit(text) => {}
             Content::Text(name) if NAMING.contains(&key) && presentable(name) => {}
             _ => {
                 self.hidden.push(node.span.clone());
@@ -126,6 +133,12 @@ impl Masks {
 fn shown_below(key: &str, name: &str) -> bool {
     let form = || matches!(name, "env" | "file" | "command" | "timeout" | "ttl" | "secret" | "credential");
     !(key.ends_with("_key") || key == CREDENTIAL) || form()
+}
+
+/// Whether it is a number and, after a space or a slash, a few words.
+fn begins_as_a_limit(text: &str) -> bool {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
+    (1..=16).contains(&digits) && text.len() <= 40 && text[digits..].starts_with([' ', '/'])
 }
 
 /// How much of a line of an unreadable text can be shown: its first key, and the value when that is known to be plain.

@@ -10,6 +10,7 @@ use lockgate_dialects::ModelTraits;
 use lockgate_dialects::canonical::Operation;
 use serde_json::{Map, Value};
 
+use crate::allowance::Allowance;
 use crate::callers::{Admin, Caller};
 use crate::listener::Tls;
 use crate::mistake::Mistake;
@@ -183,8 +184,10 @@ pub struct Route {
     pub operation: Operation,
     /// Who may answer; never empty, and the weights sum to 100.
     pub targets: Vec<Share>,
-    /// How often it may be called.
+    /// How often each client may call it, as MLflow has it.
     pub limit: Option<Limit>,
+    /// How much each caller may use of it; each client address, where there are no callers.
+    pub limits: Allowance,
     /// Parameters for callers that do not send them.
     pub defaults: Map<String, Value>,
     /// Parameters that stand whatever the caller sends.

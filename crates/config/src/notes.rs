@@ -57,6 +57,11 @@ impl Note {
         Self { place: node.span.clone(), below, framed: true, ..Self::mistake(span, "Field required") }
     }
 
+    /// A value of the wrong shape, said in MLflow's frame.
+    pub(crate) fn wrong(span: Span, message: impl Into<String>) -> Self {
+        Self { framed: true, ..Self::mistake(span, message) }
+    }
+
     /// A value of the wrong shape, said in MLflow's frame: underlined at its head, with the node's own path.
     pub(crate) fn wrong_node(node: &Node, message: impl Into<String>) -> Self {
         Self { framed: true, place: node.span.clone(), ..Self::mistake(node.head(), message) }
@@ -85,7 +90,7 @@ impl Notes {
 
     /// A value of the wrong shape, said in MLflow's frame.
     pub(crate) fn wrong(&self, span: Span, message: impl Into<String>) {
-        self.add(Note { framed: true, ..Note::mistake(span, message) });
+        self.add(Note::wrong(span, message));
     }
 
     /// The same for a node: underlined at its head, with its own path.

@@ -14,7 +14,7 @@ use crate::read::{self, At};
 use crate::suggest::closest;
 use crate::values::Plain;
 use crate::written::{self, Defaults, Entry};
-use crate::{limit, server, target, traffic};
+use crate::{allowance, limit, server, target, traffic};
 
 const DUPLICATE_ROUTE: &str = "Duplicate names found in route configurations. Please remove the duplicate route name \
      from the configuration to ensure that route endpoints are created properly.";
@@ -102,6 +102,7 @@ fn route(check: &Check<'_>, node: &Node, style: Style, common: &Common<'_>) -> O
         operation,
         targets: vec![Share { target: Arc::new(target), weight: 100 }],
         limit,
+        limits: allowance::check(check, node),
         defaults: parameters(common.defaults, operation, entry.defaults.value.flatten()),
         forced: entry.forced.value.flatten().unwrap_or_default(),
         timeouts,

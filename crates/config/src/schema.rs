@@ -21,6 +21,15 @@ pub(crate) fn provider(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [{"enum": names}, {"type": "string"}]})
 }
 
+/// So much per period, as [`crate::limit::rate`] reads it.
+pub(crate) fn rate(_: &mut SchemaGenerator) -> Schema {
+    let pattern = format!(
+        r"^\s*[0-9][0-9_]*\s*(/|[Pp][Ee][Rr])\s*[0-9]*\s*({})[Ss]?\s*$",
+        crate::limit::periods().collect::<Vec<_>>().join("|")
+    );
+    json_schema!({"type": "string", "pattern": pattern})
+}
+
 /// A model's config: the keys of every provider, for completion in editors.
 pub(crate) fn config(generator: &mut SchemaGenerator) -> Schema {
     let key_form = generator.subschema_for::<KeyForms>().to_value();
@@ -87,6 +96,9 @@ mod tests {
             entry("route_type", json!("llm/v1/foo")),
             entry("model", json!({})),
             entry("limit", json!({"calls": 1})),
+            entry("limits", json!({"requests": 100})),
+            entry("limits", json!({"requests": "100 per fortnight"})),
+            entry("limits", json!({"concurrent": 0})),
             entry("timeouts", json!({"total": "5x"})),
             entry("typo", json!(1)),
             json!({"routes": [{"name": "a", "type": "llm/v1/chat", "model": {"provider": "demo"}}]}),

@@ -9,8 +9,8 @@ use crate::model::{Route, Share, Style};
 use crate::node::Node;
 use crate::read;
 use crate::routes::{Common, name, operation_of, parameters};
-use crate::server;
 use crate::written::{Destination, Traffic};
+use crate::{allowance, server};
 
 /// Whether a `routes` list is MLflow 3's: an element has destinations, or at least a task type.
 pub(crate) fn is_split(list: &Node) -> bool {
@@ -85,6 +85,7 @@ fn route(
         operation,
         targets,
         limit: None,
+        limits: allowance::check(check, node),
         defaults: parameters(common.defaults, operation, traffic.defaults.value.flatten()),
         forced: traffic.forced.value.flatten().unwrap_or_default(),
         timeouts,

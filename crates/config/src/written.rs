@@ -68,6 +68,9 @@ pub(crate) struct Entry {
     pub(crate) credentials: At<Option<Whose>>,
     /// How often each client may call it.
     pub(crate) limit: At<Option<Limit>>,
+    /// How much each caller may use of it; each client address, where there are no callers.
+    #[schemars(with = "Option<Allowance>")]
+    pub(crate) limits: At<IgnoredAny>,
     /// Parameters for callers that do not send them.
     pub(crate) defaults: At<Option<Map<String, Value>>>,
     /// Parameters that stand whatever the caller sends.
@@ -139,6 +142,28 @@ pub(crate) struct Limit {
     pub(crate) key: At<Option<String>>,
 }
 
+/// How much may be used. All of these hold; what is absent is not limited.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+pub(crate) struct Allowance {
+    /// Calls per period, such as `100 per minute`, `100/minute` or `10 per 5 seconds`.
+    #[schemars(schema_with = "crate::schema::rate")]
+    pub(crate) requests: At<Plain>,
+    /// Calls at the same time.
+    #[schemars(extend("minimum" = 1))]
+    pub(crate) concurrent: At<Whole>,
+    /// Tokens of requests per period, such as `50000 per minute`.
+    #[schemars(schema_with = "crate::schema::rate")]
+    pub(crate) prompt_tokens: At<Plain>,
+    /// Tokens of answers per period.
+    #[schemars(schema_with = "crate::schema::rate")]
+    pub(crate) completion_tokens: At<Plain>,
+    /// Tokens of requests and answers together per period.
+    #[schemars(schema_with = "crate::schema::rate")]
+    pub(crate) tokens: At<Plain>,
+}
+
 /// A route of MLflow 3 that splits its traffic.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -153,6 +178,9 @@ pub(crate) struct Traffic {
     pub(crate) destinations: At<Vec<At<Destination>>>,
     /// How they are chosen.
     pub(crate) routing_strategy: At<Strategy>,
+    /// How much each caller may use of it; each client address, where there are no callers.
+    #[schemars(with = "Option<Allowance>")]
+    pub(crate) limits: At<IgnoredAny>,
     /// Parameters for callers that do not send them.
     pub(crate) defaults: At<Option<Map<String, Value>>>,
     /// Parameters that stand whatever the caller sends.
@@ -219,6 +247,9 @@ pub(crate) struct Caller {
     pub(crate) keys: At<Option<Vec<At<String>>>>,
     /// Names of routes, or patterns such as `team-*`; all routes when absent.
     pub(crate) routes: At<Option<Vec<At<String>>>>,
+    /// How much it may use, of all its routes together.
+    #[schemars(with = "Option<Allowance>")]
+    pub(crate) limits: At<IgnoredAny>,
     /// The last day (UTC) on which its keys open anything, or a time such as 2027-06-30T18:00:00Z.
     pub(crate) expires: At<Option<String>>,
 }

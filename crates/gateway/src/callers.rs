@@ -2,7 +2,7 @@
 
 use crate::snapshot::Route;
 use bytes::Bytes;
-use lockgate_config::{Admin, KeyHash};
+use lockgate_config::{Admin, Allowance, KeyHash};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,6 +31,8 @@ pub(crate) struct Caller {
     /// Unix seconds.
     expires: Option<i64>,
     pub(crate) admin: bool,
+    /// How much it may use, of all its routes together; `None` where nothing is limited.
+    pub(crate) limits: Option<Allowance>,
     /// What `/openapi.json` answers it, written when it is first asked for.
     pub(crate) openapi: OnceLock<Bytes>,
 }
@@ -50,8 +52,9 @@ impl Callers {
         for caller in config {
             let listed = || routes.iter().map(|route| caller.may_call(&route.name)).collect();
             let routes = caller.routes.is_some().then(listed);
-            let expires = caller.expires;
-            callers.add(&caller.keys, Caller::new(caller.name, routes, expires, false));
+            let limits = Some(caller.limits).filter(|limits| *limits != Allowance::default());
+            let known = Caller::new(caller.name, routes, caller.expires, false);
+            callers.add(&caller.keys, Caller { limits, ..known });
         }
         if let Some(admin) = admin {
             callers.add(&admin.keys, Caller::new(ADMIN.to_owned(), None, None, true));
@@ -81,7 +84,7 @@ fn first(hash: &KeyHash) -> [u8; 8] {
 
 impl Caller {
     fn new(name: String, routes: Option<Box<[bool]>>, expires: Option<i64>, admin: bool) -> Self {
-        Self { name, routes, expires, admin, openapi: OnceLock::new() }
+        Self { name, routes, expires, admin, limits: None, openapi: OnceLock::new() }
     }
 
     /// Whether it may call the route at this place of the file.
@@ -109,7 +112,8 @@ mod tests {
 
     fn caller(name: &str, key: &str, expires: Option<i64>) -> lockgate_config::Caller {
         let keys = vec![KeyHash::of(key.as_bytes())];
-        lockgate_config::Caller { name: name.to_owned(), keys, routes: None, expires }
+        let limits = Allowance::default();
+        lockgate_config::Caller { name: name.to_owned(), keys, routes: None, expires, limits }
     }
 
     #[test]

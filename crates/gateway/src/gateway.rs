@@ -1,6 +1,6 @@
 //! What all workers share.
 
-use crate::limits::Limits;
+use crate::limits::Windows;
 use crate::reload::Refused;
 use crate::snapshot::Snapshot;
 use crate::sources::Away;
@@ -14,9 +14,9 @@ use std::time::Instant;
 /// The state of the process that outlives a config.
 pub(crate) struct Gateway {
     snapshot: ArcSwap<Snapshot>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Windows,
     /// Refused keys per client.
-    pub(crate) tries: Limits,
+    pub(crate) tries: Windows,
     pub(crate) metrics: Metrics,
     draining: AtomicBool,
     refused: Mutex<Option<Arc<Refused>>>,
@@ -30,8 +30,8 @@ impl Gateway {
         metrics.config_accepted(&snapshot);
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
-            limits: Limits::default(),
-            tries: Limits::default(),
+            limits: Windows::default(),
+            tries: Windows::default(),
             metrics,
             draining: AtomicBool::new(false),
             refused: Mutex::new(None),

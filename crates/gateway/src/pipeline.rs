@@ -117,10 +117,14 @@ async fn call(
     mut account: Account,
 ) -> Reply {
     let (dialect, id) = (surface.dialect, incoming.id.clone());
-    match serve(worker, incoming, surface, view, &mut account).await {
+    let served = serve(worker, incoming, surface, view, &mut account).await;
+    let standing = account.standing();
+    let mut reply = match served {
         Ok(answered) => answered.settle(account),
         Err(failure) => refuse(&failure, dialect, &id, account),
-    }
+    };
+    standing.tell(reply.headers_mut());
+    reply
 }
 
 /// The story.
@@ -132,7 +136,7 @@ async fn serve(
     account: &mut Account,
 ) -> Result<Answered, Failure> {
     let call = identify(incoming, surface, view, account).await?; // which route and operation; a body that can be read
-    let permit = admit(&call, &worker.gateway, account)?; // how often: counted
+    let permit = admit(&call, &worker.gateway, account).await?; // how much: counted and reserved
     ask(worker, call, permit).await // pass, patch or translate; usage and losses go to the account
 }
 

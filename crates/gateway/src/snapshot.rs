@@ -8,7 +8,7 @@ use crate::upstream::{Keys, Origin};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use lockgate_config::{Config, Header, Limit, Listen, Refusal, Server, Style, Timeouts};
+use lockgate_config::{Allowance, Config, Header, Limit, Listen, Refusal, Server, Style, Timeouts};
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
 use rustls::ServerConfig;
@@ -46,6 +46,8 @@ pub(crate) struct Route {
     pub(crate) operation: Operation,
     targets: Vec<(u32, Arc<Target>)>,
     pub(crate) limit: Option<Limit>,
+    /// How much each caller may use of it; `None` where nothing is limited.
+    pub(crate) limits: Option<Allowance>,
     /// Parameters set where the client sent none.
     pub(crate) defaults: Vec<(String, Bytes)>,
     /// Parameters set whatever the client sent.
@@ -199,6 +201,7 @@ impl Targets {
             operation: route.operation,
             targets,
             limit: route.limit,
+            limits: Some(route.limits).filter(|limits| *limits != Allowance::default()),
             timeouts: route.timeouts,
         }))
     }

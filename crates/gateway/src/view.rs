@@ -24,6 +24,11 @@ impl View {
         Self { snapshot, caller: Some(caller) }
     }
 
+    /// Who looks, where a key was asked for.
+    pub(crate) fn caller(&self) -> Option<&Arc<Caller>> {
+        self.caller.as_ref()
+    }
+
     /// The route called `name`, if the caller may call it.
     pub(crate) fn route(&self, name: &str) -> Option<&Arc<Route>> {
         let (at, route) = self.snapshot.route(name)?;

@@ -3,6 +3,7 @@
 mod callers;
 mod credentials;
 mod hostile;
+mod limits;
 mod outcome;
 mod rendering;
 mod resolved;

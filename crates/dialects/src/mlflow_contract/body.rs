@@ -42,7 +42,7 @@ pub(crate) fn peek(body: &[u8]) -> Result<Peek, Failure> {
         _ => None,
     };
     let stream = Report::default().nullable(&object, "stream", Report::boolean);
-    Ok(Peek { model, stream: stream == Some(true), model_at: None })
+    Ok(Peek { model, stream: stream == Some(true), ..Peek::default() })
 }
 
 /// The text of a body.

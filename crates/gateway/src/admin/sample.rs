@@ -2,7 +2,7 @@
 
 use crate::snapshot::Snapshot;
 use crate::view::View;
-use lockgate_config::{Config, Limit, Route, Server, Service, Share, Style, Target, Timeouts};
+use lockgate_config::{Allowance, Config, Limit, Route, Server, Service, Share, Style, Target, Timeouts};
 use lockgate_dialects::canonical::Operation;
 use serde_json::Map;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub(crate) fn to(name: &str, style: Style, operation: Operation, target: &Arc<Ta
         operation,
         targets: vec![Share { target: target.clone(), weight: 100 }],
         limit: None,
+        limits: Allowance::default(),
         defaults: Map::new(),
         forced: Map::new(),
         timeouts: Timeouts::default(),

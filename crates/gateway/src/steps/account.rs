@@ -2,12 +2,15 @@
 
 use crate::callers::Caller;
 use crate::gateway::Gateway;
+use crate::limits::{Claim, Held, Spent, Standing};
 use crate::pipeline::Incoming;
 use crate::snapshot::{Route, Target};
 use crate::telemetry::{self, InFlight, Outcome, Record};
 use http::StatusCode;
 use lockgate_dialects::canonical::{Failure, Losses, Usage};
+use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The status that is logged for a client that went away (nginx's word for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -16,6 +19,9 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 pub(crate) struct Account {
     gateway: Arc<Gateway>,
     record: Record,
+    /// What the call holds of its limits until it has ended.
+    held: SmallVec<[Held; 4]>,
+    standing: Standing,
     _in_flight: InFlight,
 }
 
@@ -37,9 +43,11 @@ impl Account {
             outcome: Outcome::HungUp,
             losses: 0,
             failure: None,
+            limit: None,
         };
         let in_flight = gateway.metrics.in_flight();
-        Self { gateway, record, _in_flight: in_flight }
+        let (held, standing) = (SmallVec::new(), Standing::default());
+        Self { gateway, record, held, standing, _in_flight: in_flight }
     }
 
     pub(crate) fn caller(&mut self, caller: Arc<Caller>) {
@@ -53,6 +61,25 @@ impl Account {
 
     pub(crate) fn route(&mut self, route: Arc<Route>) {
         self.record.route = Some(route);
+    }
+
+    /// How the call's limits stand.
+    pub(crate) fn stands(&mut self, claims: &[Claim]) {
+        self.standing = Standing::of(claims);
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The call was refused by this limit.
+    pub(crate) fn limited(&mut self, claim: &Claim) {
+        self.record.limit = Some((claim.measure.kind(), claim.name()));
+    }
+
+    /// The call was granted these claims; what it holds of them it gives back when it ends.
+    pub(crate) fn hold(&mut self, claims: &[Claim], now: Instant) {
+        self.held = claims.iter().filter_map(|claim| Held::of(claim, now)).collect();
     }
 
     pub(crate) fn target(&mut self, target: Arc<Target>) {
@@ -76,9 +103,9 @@ impl Account {
         self.record.status = status.as_u16();
     }
 
-    /// Content leaves for the client; the first time counts.
+    /// Content leaves for the client; the first time counts. An error is none.
     pub(crate) fn first_byte(&mut self) {
-        if self.record.ttft.is_none() {
+        if self.record.ttft.is_none() && self.record.outcome != Outcome::Failed {
             self.record.ttft = Some(self.record.started.elapsed());
         }
     }
@@ -95,11 +122,33 @@ impl Account {
         self.finish();
     }
 
+    /// Everything was generated that ever will be. Told before the client has it: it may call again at once.
+    pub(crate) fn generated(&mut self) {
+        self.finish();
+        self.settle();
+    }
+
     /// A stream ended as it should, or with an error that was told.
     pub(crate) fn finish(&mut self) {
         if self.record.outcome == Outcome::HungUp {
             self.record.outcome = Outcome::Done;
         }
+    }
+
+    /// Gives back what the call holds and did not use; once.
+    fn settle(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() {
+            return;
+        }
+        let Record { usage, outcome, ttft, .. } = &self.record;
+        let spent = match outcome {
+            Outcome::Done => Spent::Whole(*usage),
+            Outcome::Failed if ttft.is_none() && *usage == Usage::default() => Spent::Nothing,
+            Outcome::Failed | Outcome::HungUp => Spent::Part(*usage),
+        };
+        let now = Instant::now();
+        held.iter().for_each(|held| held.settle(&self.gateway.limits, &spent, now));
     }
 }
 
@@ -108,6 +157,7 @@ impl Drop for Account {
         if self.record.outcome == Outcome::HungUp {
             self.record.status = CLIENT_CLOSED_REQUEST; // also in the middle of a stream that began well
         }
+        self.settle();
         telemetry::tell(&self.record, &self.gateway.metrics);
     }
 }

@@ -3,6 +3,7 @@
 use super::Account;
 use crate::callers::Caller;
 use crate::gateway::Gateway;
+use crate::limits::Subject;
 use crate::pipeline::Incoming;
 use crate::server::surfaces::{self, Need};
 use crate::server::{Door, is_in};
@@ -12,11 +13,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use lockgate_config::Limit;
 use lockgate_dialects::canonical::{Class, Failure};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The gateway's own header. Where it is sent, the others belong to the provider (`credentials: caller`).
@@ -32,13 +32,8 @@ static PLACES: [HeaderName; 4] = [
 const LONGEST: usize = 1024;
 
 /// Refused keys per client address; one whose key is good is never held up by them.
-static TRIES: LazyLock<Limit> = LazyLock::new(|| Limit {
-    calls: 20,
-    renewal_period: "minute".to_owned(),
-    period: Duration::from_secs(60),
-    key: None,
-    text: "20 per 1 minute".to_owned(),
-});
+const MOST_TRIES: u64 = 20;
+const TRIES_PERIOD: Duration = Duration::from_secs(60);
 
 /// Whether the config lets the client's address in at all.
 ///
@@ -120,11 +115,12 @@ fn tell(refused: Refused, incoming: &Incoming, gateway: &Gateway, account: &mut 
         }
     };
     account.refused_key(reason);
-    match gateway.tries.count("", &TRIES, incoming.client, Instant::now()) {
+    let client = Subject::Tries(incoming.client);
+    match gateway.tries.count(&client, MOST_TRIES, TRIES_PERIOD, Instant::now()) {
         Ok(()) => Failure::new(Class::Authentication, reason),
         Err(renews) => Failure {
             retry_after: Some(renews),
-            ..Failure::new(Class::RateLimited, format!("Too many refused keys: {}", TRIES.text))
+            ..Failure::new(Class::RateLimited, format!("Too many refused keys: {MOST_TRIES} per 1 minute"))
         },
     }
 }

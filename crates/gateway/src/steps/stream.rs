@@ -98,6 +98,9 @@ impl Stream {
                 Some(Err(why)) if !self.relay.finished() => self.fail(broken(&why)),
                 Some(Err(_)) | None => self.finish(),
             };
+            if self.relay.finished() {
+                self.generated();
+            }
             if !told.is_empty() {
                 self.account.first_byte();
                 return Poll::Ready(Some(Ok(told)));
@@ -105,6 +108,14 @@ impl Stream {
         }
         self.account.finish();
         Poll::Ready(None)
+    }
+
+    /// The dialect's own end was seen.
+    fn generated(&mut self) {
+        if let Relay::Pass { meter, .. } = &self.relay {
+            self.account.usage(meter.usage());
+        }
+        self.account.generated();
     }
 
     fn tell(&mut self, bytes: Bytes) -> Bytes {

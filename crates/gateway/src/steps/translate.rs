@@ -104,6 +104,12 @@ impl Asked {
         }
     }
 
+    /// The most tokens that all answers together may have, where the body limits them.
+    pub(crate) fn most_tokens(&self) -> Option<u64> {
+        let sampling = self.sampling()?;
+        Some(sampling.max_tokens?.value.saturating_mul(sampling.n.unwrap_or(1).max(1)))
+    }
+
     pub(crate) fn extras(&self) -> &Extras {
         match self {
             Self::Chat(asked) => &asked.extras,

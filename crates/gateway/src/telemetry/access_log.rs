@@ -36,6 +36,7 @@ pub(super) fn write(record: &Record, took: Duration) {
         outcome = outcome(record.outcome),
         losses = record.losses,
         failure = record.failure,
+        limit = record.limit.map(|(_, name)| name),
         "{} {path} {} in {} ms",
         record.method,
         record.status,
@@ -131,6 +132,7 @@ mod tests {
             outcome: Outcome::Done,
             losses: 0,
             failure: None,
+            limit: None,
         }
     }
 

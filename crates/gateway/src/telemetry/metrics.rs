@@ -168,6 +168,7 @@ impl Collector for ConfigInfo {
 mod tests {
     use super::*;
     use crate::admin::sample;
+    use crate::limits::Kind;
     use crate::telemetry::Outcome;
     use lockgate_config::Style;
     use lockgate_dialects::canonical::{Operation, Usage};
@@ -192,6 +193,7 @@ mod tests {
             outcome: Outcome::Done,
             losses: 0,
             failure: None,
+            limit: None,
         }
     }
 
@@ -209,16 +211,19 @@ mod tests {
             Record { status: 499, outcome: Outcome::HungUp, losses: 2, ..record(&snapshot, "chat") };
         metrics.called(&hung_up, Duration::from_millis(20));
         metrics.called(&record(&snapshot, "nowhere"), Duration::from_millis(1));
+        let limited = Record { limit: Some((Kind::Tokens, "route.tokens")), ..record(&snapshot, "chat") };
+        metrics.called(&Record { status: 429, ..limited }, Duration::ZERO);
         let text = metrics.text();
         for line in [
             r#"lockgate_requests_total{route="chat",provider="openai",model="gpt-4",status="200"} 1"#,
             r#"lockgate_requests_total{route="chat",provider="openai",model="gpt-4",status="499"} 1"#,
             r#"lockgate_requests_total{route="",provider="",model="",status="200"} 1"#,
-            r#"lockgate_request_duration_seconds_count{route="chat",provider="openai"} 2"#,
-            r#"lockgate_time_to_first_token_seconds_count{route="chat",provider="openai"} 2"#,
-            r#"lockgate_tokens_total{route="chat",provider="openai",model="gpt-4",direction="prompt"} 6"#,
-            r#"lockgate_tokens_total{route="chat",provider="openai",model="gpt-4",direction="completion"} 8"#,
+            r#"lockgate_request_duration_seconds_count{route="chat",provider="openai"} 3"#,
+            r#"lockgate_time_to_first_token_seconds_count{route="chat",provider="openai"} 3"#,
+            r#"lockgate_tokens_total{route="chat",provider="openai",model="gpt-4",direction="prompt"} 9"#,
+            r#"lockgate_tokens_total{route="chat",provider="openai",model="gpt-4",direction="completion"} 12"#,
             r#"lockgate_losses_total{route="chat"} 2"#,
+            r#"lockgate_limit_refusals_total{route="chat",kind="tokens"} 1"#,
             r#"lockgate_client_hangups_total{route="chat"} 1"#,
             r#"lockgate_config_info{hash="hash1"} 1"#,
             "lockgate_config_generation 1",

@@ -6,6 +6,7 @@ mod series;
 
 pub(crate) use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, InFlight, Metrics};
 
+use crate::limits::Kind;
 use lockgate_dialects::canonical::Usage;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) losses: usize,
     /// For failures: the class and message, without secrets.
     pub(crate) failure: Option<String>,
+    /// The limit that refused the call, and what it is of.
+    pub(crate) limit: Option<(Kind, &'static str)>,
 }
 
 /// How an answer ended.

@@ -1,6 +1,7 @@
 //! What is counted per route: only names that stand in the config, so that labels stay bounded, and gone with them.
 
 use super::{Outcome, Record};
+use crate::limits::Kind;
 use crate::snapshot::{Route, Snapshot};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -52,6 +53,9 @@ impl Series {
         let Some(route) = routes.get(name).or_else(|| routes.get(NONE)) else { return };
         add(&route.losses, record.losses as u64);
         add(&route.hangups, u64::from(record.outcome == Outcome::HungUp));
+        if let Some((kind, _)) = record.limit {
+            add(&route.refusals[kind as usize], 1);
+        }
         let target = record.target.as_deref();
         let (provider, model) = match target {
             Some(target) => route.find(&target.provider, target.model.as_deref().unwrap_or(NONE)),
@@ -72,6 +76,8 @@ impl Series {
 struct RouteSeries {
     losses: AtomicU64,
     hangups: AtomicU64,
+    /// By the kind of limit.
+    refusals: [AtomicU64; Kind::ALL.len()],
     /// The first one has no name.
     providers: Vec<ProviderSeries>,
 }
@@ -101,6 +107,7 @@ impl Default for RouteSeries {
         Self {
             losses: AtomicU64::new(0),
             hangups: AtomicU64::new(0),
+            refusals: Default::default(),
             providers: vec![ProviderSeries::new(NONE)],
         }
     }
@@ -205,7 +212,8 @@ impl Collector for Series {
         let help = "Things in requests and answers that a translation could not carry.";
         per_route(&mut encoder, &routes, "lockgate_losses", help, |series| &series.losses)?;
         let help = "Calls whose client went away before the answer's end.";
-        per_route(&mut encoder, &routes, "lockgate_client_hangups", help, |series| &series.hangups)
+        per_route(&mut encoder, &routes, "lockgate_client_hangups", help, |series| &series.hangups)?;
+        refusals(&mut encoder, &routes)
     }
 }
 
@@ -274,6 +282,21 @@ fn histograms(
             if let Some(histogram) = of(provider) {
                 let labels = [("route", *route), ("provider", &provider.provider)];
                 histogram.encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refusals(encoder: &mut DescriptorEncoder<'_>, routes: &Routes<'_>) -> fmt::Result {
+    let help = "Calls that a limit refused.";
+    let mut family = encoder.encode_descriptor("lockgate_limit_refusals", help, None, MetricType::Counter)?;
+    for (route, series) in routes {
+        for (kind, counter) in Kind::ALL.iter().zip(&series.refusals) {
+            let count = counter.load(Ordering::Relaxed);
+            if count > 0 {
+                let labels = [("route", *route), ("kind", kind.word())];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
     }

@@ -1,0 +1,111 @@
+//! What a call holds of its limits until it has ended, and what it used of them in the end.
+
+use super::{Claim, Counter, Key, Kind, Measure};
+use lockgate_dialects::canonical::Usage;
+use std::time::{Duration, Instant};
+
+/// A part of a limit that a call holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) key: Key,
+    pub(crate) measure: Measure,
+    pub(crate) period: Option<Duration>,
+    /// How much was reserved.
+    pub(crate) amount: u64,
+    /// When the window began that it belongs to.
+    pub(super) began: Instant,
+    pub(super) pooled: bool,
+}
+
+impl Held {
+    /// What is held of a claim that was granted; `None` for what is counted and done with.
+    pub(crate) fn of(claim: &Claim, now: Instant) -> Option<Self> {
+        let Claim { key, measure, period, amount, grant, .. } = *claim;
+        (measure.kind() != Kind::Requests).then(|| Self {
+            key,
+            measure,
+            period,
+            amount,
+            began: grant.began.unwrap_or(now),
+            pooled: grant.pooled,
+        })
+    }
+
+    /// Gives back what the call did not use, and counts what it used beyond.
+    pub(crate) fn settle(&self, counter: &impl Counter, spent: &Spent, now: Instant) {
+        counter.settle(self, spent.of(self.measure, self.amount), now);
+    }
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Spent {
+    /// It failed before anything was generated.
+    Nothing,
+    /// It ended as it should; the provider's count holds.
+    Whole(Usage),
+    /// It broke off, or its client hung up. What the provider counted until then may not be all of the answer.
+    Part(Usage),
+}
+
+impl Spent {
+    /// In terms of a limit of which so much was reserved. Without a count, the estimate stands.
+    fn of(&self, measure: Measure, reserved: u64) -> u64 {
+        let (usage, whole) = match self {
+            Self::Nothing => return 0,
+            Self::Whole(usage) => (usage, true),
+            Self::Part(usage) => (usage, false),
+        };
+        let counted = match measure {
+            Measure::PromptTokens => return usage.prompt_tokens.unwrap_or(reserved),
+            Measure::CompletionTokens => usage.completion_tokens,
+            // Embeddings have a prompt alone.
+            Measure::Tokens => usage.prompt_tokens.map_or(usage.total_tokens, |prompt| {
+                Some(prompt.saturating_add(usage.completion_tokens.unwrap_or(0)))
+            }),
+            Measure::Calls | Measure::Requests | Measure::Concurrent => None,
+        };
+        match counted {
+            Some(counted) if whole => counted,
+            Some(counted) => counted.max(reserved),
+            None => reserved,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USAGE: Usage = Usage {
+        prompt_tokens: Some(3),
+        completion_tokens: Some(4),
+        total_tokens: None,
+        cache_read_tokens: None,
+        cache_write_tokens: None,
+        reasoning_tokens: None,
+    };
+
+    fn spent(spent: Spent) -> [u64; 3] {
+        let measures = [Measure::PromptTokens, Measure::CompletionTokens, Measure::Tokens];
+        measures.map(|measure| spent.of(measure, 10))
+    }
+
+    #[test]
+    fn an_answer_costs_what_its_provider_counted_and_without_a_count_what_was_estimated() {
+        assert_eq!(spent(Spent::Whole(USAGE)), [3, 4, 7]);
+        assert_eq!(spent(Spent::Whole(Usage::default())), [10, 10, 10]);
+        assert_eq!(spent(Spent::Nothing), [0, 0, 0]);
+        let total = Usage { total_tokens: Some(8), ..Usage::default() };
+        assert_eq!(spent(Spent::Whole(total)), [10, 10, 8]);
+        let embedding = Usage { completion_tokens: None, ..USAGE };
+        assert_eq!(spent(Spent::Whole(embedding)), [3, 10, 3]);
+    }
+
+    #[test]
+    fn hanging_up_before_the_count_is_final_makes_no_answer_cheap() {
+        assert_eq!(spent(Spent::Part(USAGE)), [3, 10, 10]);
+        let long = Usage { completion_tokens: Some(20), ..USAGE };
+        assert_eq!(spent(Spent::Part(long)), [3, 20, 23]);
+    }
+}
