@@ -132,6 +132,9 @@ pub(crate) struct HowTo {
     /// Whether the model stands in the URL in another way, so that the body leaves it out.
     #[serde(default)]
     pub(crate) model_in_url: bool,
+    /// Whether it refuses `stream_options`, so that a stream's usage cannot be asked for.
+    #[serde(default)]
+    pub(crate) refuses_stream_options: bool,
     /// What MLflow's provider refuses, in its order.
     #[serde(default)]
     pub(crate) refuses: Vec<Refusal>,
@@ -227,6 +230,8 @@ pub(crate) struct Variant {
     pub(crate) prefix: Option<String>,
     /// Whether the model stands in the URL, so that the body leaves it out.
     pub(crate) model_in_url: bool,
+    /// Config keys and from which of their values on, compared as texts, `stream_options` are taken.
+    pub(crate) stream_options_since: BTreeMap<String, String>,
     /// Config keys that a route must have.
     pub(crate) requires: Vec<String>,
     /// The mistake when it lacks one.

@@ -41,8 +41,8 @@ pub use callers::{Admin, Caller, KeyHash, Listen};
 pub use listener::Tls;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, Proxy, Route, Server,
-    Service, Share, Style, Target, Timeouts,
+    Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, OnLoss, Proxy, Route,
+    Server, Service, Share, StreamUsage, Style, Target, Timeouts,
 };
 pub use refusal::{Bodies, Facts, Refusal, refused};
 pub use secret::Secret;

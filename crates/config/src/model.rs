@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lockgate_dialects::ModelTraits;
 use lockgate_dialects::canonical::Operation;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::allowance::Allowance;
@@ -194,6 +196,32 @@ pub struct Route {
     pub forced: Map<String, Value>,
     /// How long the upstream may take.
     pub timeouts: Timeouts,
+    /// What becomes of a request that the provider cannot be told whole.
+    pub on_loss: OnLoss,
+    /// When providers are asked for a stream's usage.
+    pub usage: StreamUsage,
+}
+
+/// What becomes of a request of which a translation would lose something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLoss {
+    /// It is sent, and the answer names what was lost.
+    #[default]
+    Report,
+    /// It is refused before anything is sent.
+    Reject,
+}
+
+/// When a provider that tells a stream's usage only on request is asked for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamUsage {
+    /// Always; a client that did not ask does not see it.
+    #[default]
+    Always,
+    /// When the client asks.
+    AsAsked,
 }
 
 /// A target and how much of a route's traffic it gets.

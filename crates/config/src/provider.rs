@@ -12,6 +12,7 @@ use crate::template;
 /// Checks a block; false when something was noted.
 pub(crate) fn check(provider: &Provider, node: &Node, notes: &Notes) -> bool {
     let mut whole = templates(provider, node, notes);
+    whole &= versions(provider, node, notes);
     whole &= header_names(provider, node, notes);
     for operation in Operation::ALL {
         if let Some(how) = provider.operations.of(operation) {
@@ -58,6 +59,19 @@ fn templates(provider: &Provider, node: &Node, notes: &Notes) -> bool {
         }
     }
     whole
+}
+
+/// What depends on a config key's value names config keys only.
+fn versions(provider: &Provider, node: &Node, notes: &Notes) -> bool {
+    let variants = provider.variants.iter().flat_map(|variants| variants.kinds.values());
+    let mut keys = variants.flat_map(|variant| variant.stream_options_since.keys());
+    let unknown = keys.find(|key| !provider.config.contains_key(*key));
+    if let Some(key) = unknown {
+        let message =
+            format!("'stream_options_since' names '{key}', which is no key of the provider's `config`");
+        notes.mistake(node.head(), message);
+    }
+    unknown.is_none()
 }
 
 fn header_names(provider: &Provider, node: &Node, notes: &Notes) -> bool {

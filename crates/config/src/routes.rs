@@ -106,6 +106,8 @@ fn route(check: &Check<'_>, node: &Node, style: Style, common: &Common<'_>) -> O
         defaults: parameters(common.defaults, operation, entry.defaults.value.flatten()),
         forced: entry.forced.value.flatten().unwrap_or_default(),
         timeouts,
+        on_loss: otherwise(&entry.on_loss, &common.defaults.on_loss),
+        usage: otherwise(&entry.usage, &common.defaults.usage),
     })
 }
 
@@ -205,6 +207,11 @@ fn limit(check: &Check<'_>, node: &Node, key: &Span, written: &written::Limit) -
             None
         }
     }
+}
+
+/// A route's own word, else the common one, else the default.
+pub(crate) fn otherwise<T: Copy + Default>(own: &At<Option<T>>, common: &At<Option<T>>) -> T {
+    own.value.flatten().or(common.value.flatten()).unwrap_or_default()
 }
 
 /// A route's own defaults over those of its operation.

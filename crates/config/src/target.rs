@@ -211,6 +211,7 @@ fn api(
                 || how.names_model()
                 || variant.is_some_and(|variant| variant.model_in_url),
             temperature_max: provider.temperature.max,
+            refuses_stream_options: how.refuses_stream_options || too_old(settings),
             reasoning: listed(&provider.models.reasoning, name),
             max_output_tokens: most.map(|most| most.tokens),
             count_name: "",
@@ -218,6 +219,12 @@ fn api(
         refuses: refuses.to_vec(),
         allows_model: provider.allows_model,
     })
+}
+
+/// Whether the version of the API that the settings name is older than `stream_options`.
+fn too_old(settings: &Settings<'_>) -> bool {
+    let since = settings.variant.iter().flat_map(|variant| &variant.stream_options_since);
+    since.into_iter().any(|(key, since)| settings.text(key).unwrap_or_default() < *since)
 }
 
 /// Which of the provider's operations a route's operation asks. A completion route on a chat model asks chat, and

@@ -8,7 +8,7 @@ use crate::check::Check;
 use crate::model::{Route, Share, Style};
 use crate::node::Node;
 use crate::read;
-use crate::routes::{Common, name, operation_of, parameters};
+use crate::routes::{Common, name, operation_of, otherwise, parameters};
 use crate::written::{Destination, Traffic};
 use crate::{allowance, server};
 
@@ -89,6 +89,8 @@ fn route(
         defaults: parameters(common.defaults, operation, traffic.defaults.value.flatten()),
         forced: traffic.forced.value.flatten().unwrap_or_default(),
         timeouts,
+        on_loss: otherwise(&traffic.on_loss, &common.defaults.on_loss),
+        usage: otherwise(&traffic.usage, &common.defaults.usage),
     })
 }
 

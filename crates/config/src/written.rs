@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::catalogue::Provider;
+use crate::model::{OnLoss, StreamUsage};
 use crate::read::At;
 use crate::values::{Duration, KeyForm, KeyForms, Plain, Size, Whole};
 
@@ -35,7 +36,7 @@ pub(crate) struct File {
     /// Credentials by name, for routes that say `{credential: NAME}`: one each, or several to be used in turn.
     #[schemars(with = "BTreeMap<String, KeyForms>")]
     pub(crate) credentials: At<IgnoredAny>,
-    /// Parameters for callers that do not send them, on every route of an operation.
+    /// What holds for routes that do not say otherwise.
     #[schemars(with = "Defaults")]
     pub(crate) defaults: At<Option<Defaults>>,
 }
@@ -77,6 +78,10 @@ pub(crate) struct Entry {
     pub(crate) forced: At<Option<Map<String, Value>>>,
     /// How long the upstream may take.
     pub(crate) timeouts: At<Option<Timeouts>>,
+    /// What becomes of a request of which a translation would lose something: `report` (the default) or `reject`.
+    pub(crate) on_loss: At<Option<OnLoss>>,
+    /// When a provider that tells a stream's usage only on request is asked for it: `always` or `as_asked`.
+    pub(crate) usage: At<Option<StreamUsage>>,
     /// Static headers that are sent upstream besides the provider's own.
     #[schemars(with = "Option<BTreeMap<String, KeyForm>>")]
     pub(crate) headers: At<IgnoredAny>,
@@ -187,6 +192,10 @@ pub(crate) struct Traffic {
     pub(crate) forced: At<Option<Map<String, Value>>>,
     /// How long the upstream may take.
     pub(crate) timeouts: At<Option<Timeouts>>,
+    /// What becomes of a request of which a translation would lose something: `report` (the default) or `reject`.
+    pub(crate) on_loss: At<Option<OnLoss>>,
+    /// When a provider that tells a stream's usage only on request is asked for it: `always` or `as_asked`.
+    pub(crate) usage: At<Option<StreamUsage>>,
 }
 
 /// An endpoint's share of a route's traffic.
@@ -221,7 +230,8 @@ pub(crate) enum Strategy {
     TrafficSplit,
 }
 
-/// Parameters for callers that do not send them, on every route of an operation; a route's own stand over them.
+/// What holds for routes that do not say otherwise: parameters for callers that do not send them, by operation, and
+/// more.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
@@ -232,6 +242,10 @@ pub(crate) struct Defaults {
     pub(crate) completions: At<Option<Map<String, Value>>>,
     /// For embedding routes.
     pub(crate) embeddings: At<Option<Map<String, Value>>>,
+    /// For all routes: what becomes of a request of which a translation would lose something.
+    pub(crate) on_loss: At<Option<OnLoss>>,
+    /// For all routes: when a provider that tells a stream's usage only on request is asked for it.
+    pub(crate) usage: At<Option<StreamUsage>>,
 }
 
 /// Somebody who may call routes.

@@ -4,8 +4,9 @@ use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
     Failure, Losses, Operation, Sampling, UpstreamError,
 };
-use crate::raw::Peek;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::raw::{Edit, Peek};
+use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
+use bytes::Bytes;
 use std::fmt;
 
 /// The language of one API.
@@ -54,6 +55,18 @@ pub trait Dialect: Sync {
         &[]
     }
 
+    /// The edit that makes a stream's request ask for usage, where the API tells it only on request. `None` also where
+    /// the client asks by itself.
+    fn ask_usage(&self, body: &Bytes, peek: &Peek) -> Option<Edit<'static>> {
+        let _ = (body, peek);
+        None
+    }
+
+    /// Takes out of a stream what the provider adds because of [`Dialect::ask_usage`].
+    fn usage_cut(&self) -> Option<Box<dyn StreamCut>> {
+        None
+    }
+
     /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         UpstreamError::read(status, content_type, body)
@@ -96,6 +109,8 @@ pub struct ModelTraits {
     pub model_in_url: bool,
     /// The provider's highest temperature, on which a unified scale is stretched. `None`: passed as given.
     pub temperature_max: Option<f64>,
+    /// The provider refuses `stream_options`, with which others are asked for a stream's usage.
+    pub refuses_stream_options: bool,
     /// A reasoning model: refuses sampling parameters that the client did not send itself and wants
     /// `max_completion_tokens` in place of `max_tokens`.
     pub reasoning: bool,

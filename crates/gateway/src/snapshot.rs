@@ -8,7 +8,9 @@ use crate::upstream::{Keys, Origin};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use lockgate_config::{Allowance, Config, Header, Limit, Listen, Refusal, Server, Style, Timeouts};
+use lockgate_config::{
+    Allowance, Config, Header, Limit, Listen, OnLoss, Refusal, Server, StreamUsage, Style, Timeouts,
+};
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
 use rustls::ServerConfig;
@@ -53,6 +55,10 @@ pub(crate) struct Route {
     /// Parameters set whatever the client sent.
     pub(crate) forced: Vec<(String, Bytes)>,
     pub(crate) timeouts: Timeouts,
+    /// What becomes of a request that the provider cannot be told whole.
+    pub(crate) on_loss: OnLoss,
+    /// When providers are asked for a stream's usage.
+    pub(crate) usage: StreamUsage,
 }
 
 /// One provider and model that may answer a route.
@@ -203,6 +209,8 @@ impl Targets {
             limit: route.limit,
             limits: Some(route.limits).filter(|limits| *limits != Allowance::default()),
             timeouts: route.timeouts,
+            on_loss: route.on_loss,
+            usage: route.usage,
         }))
     }
 }

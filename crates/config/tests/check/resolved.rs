@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_config::{Api, Config, DEMO, HttpService, Proxy, Route, Service, Style};
+use lockgate_config::{Api, Config, DEMO, HttpService, OnLoss, Proxy, Route, Service, StreamUsage, Style};
 use lockgate_dialects::canonical::Operation;
 
 use crate::{chat, check, check_strictly, endpoint, openai};
@@ -275,6 +275,8 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
     );
     assert_eq!(chat.timeouts.total, Duration::from_secs(1800));
     assert_eq!(local.timeouts.total, Duration::from_secs(120));
+    assert_eq!((chat.on_loss, chat.usage), (OnLoss::Reject, StreamUsage::AsAsked));
+    assert_eq!((local.on_loss, local.usage), (OnLoss::Report, StreamUsage::Always));
     assert_eq!(serde_json::to_string(&chat.defaults).unwrap(), r#"{"temperature":0.2,"top_p":0.9}"#);
     assert_eq!(serde_json::to_string(&chat.forced).unwrap(), r#"{"user":"gateway"}"#);
     let names: Vec<_> = http(chat).header_sets[0]
@@ -295,6 +297,36 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
     let shares: Vec<_> =
         split.targets.iter().map(|share| (share.target.provider.as_str(), share.weight)).collect();
     assert_eq!(shares, [("openai", 80), ("vllm", 20)]);
+}
+
+#[test]
+fn a_route_that_says_nothing_of_losses_and_usage_does_what_the_defaults_say() {
+    let route = |lines: &str| config(&endpoint(lines)).routes.remove(0);
+    let common = "defaults: {on_loss: reject, usage: as_asked}\n";
+    assert_eq!(route(common).on_loss, OnLoss::Reject);
+    assert_eq!(route(common).usage, StreamUsage::AsAsked);
+    let own = format!("    on_loss: report\n    usage: always\n{common}");
+    assert_eq!((route(&own).on_loss, route(&own).usage), (OnLoss::Report, StreamUsage::Always));
+    let mistakes = check(&endpoint("    on_loss: ignore\n")).unwrap_err().to_string();
+    assert!(mistakes.contains("Input should be one of report, reject"), "{mistakes}");
+}
+
+#[test]
+fn a_version_of_azures_api_that_is_older_than_stream_options_is_not_sent_them() {
+    let refuses = |version: &str| {
+        let config = format!(
+            "{{openai_api_type: azure, openai_api_key: k, openai_api_base: https://x, openai_deployment_name: d, \
+             openai_api_version: {version}}}"
+        );
+        api(&openai(&config)).traits.refuses_stream_options
+    };
+    for old in ["\"2023-05-15\"", "2024-08-01-preview"] {
+        assert!(refuses(old), "{old}");
+    }
+    for new in ["2024-09-01-preview", "\"2024-10-21\"", "2025-04-01-preview"] {
+        assert!(!refuses(new), "{new}");
+    }
+    assert!(!api(&openai("{openai_api_key: k}")).traits.refuses_stream_options);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use lockgate_dialects::raw::{Edit, FieldTap, Peek, patch, splice};
+use lockgate_dialects::raw::{Edit, FieldTap, Peek, patch};
 use serde_json::{Map, Value, json};
 
 fuzz_target!(|input: &[u8]| {
@@ -31,11 +31,10 @@ fuzz_target!(|input: &[u8]| {
         Ok(peek) => {
             assert_eq!(peek.model.as_deref(), parsed.get("model").and_then(Value::as_str));
             assert_eq!(peek.stream, parsed.get("stream") == Some(&json!(true)));
-            if let Some(at) = peek.model_at {
-                let spliced: Map<String, Value> =
-                    read(&splice(&body, at, Bytes::from_static(b"\"m\"")).concat());
-                assert_eq!(spliced["model"], json!("m"));
-            }
+            let options = Edit::Set("stream_options", Bytes::from_static(b"{}"));
+            let spliced = peek.patch(&body, &[edits[0].clone(), options]).expect("it is an object");
+            let spliced: Map<String, Value> = read(&spliced.concat());
+            assert_eq!((&spliced["model"], &spliced["stream_options"]), (&json!("m"), &json!({})));
         }
         Err(failure) => assert!(failure.message.ends_with("twice"), "{}", failure.message),
     }

@@ -19,9 +19,10 @@ mod tests;
 pub(crate) use body::Body;
 
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, UpstreamError};
-use crate::raw::Object;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::raw::{Edit, Object, Peek};
+use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
 use crate::{ChatCodec, Dialect, ErrorReply, ModelTraits};
+use bytes::Bytes;
 
 /// Whose signatures these are.
 pub(crate) const FAMILY: &str = "openai";
@@ -37,6 +38,14 @@ impl Dialect for OpenAiChat {
 
     fn chat(&self) -> Option<&dyn ChatCodec> {
         Some(self)
+    }
+
+    fn ask_usage(&self, body: &Bytes, peek: &Peek) -> Option<Edit<'static>> {
+        stream::ask_usage(body, peek)
+    }
+
+    fn usage_cut(&self) -> Option<Box<dyn StreamCut>> {
+        Some(Box::new(stream::UsageCut::new()))
     }
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {

@@ -73,15 +73,21 @@ pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Lo
     write_tools(request, own, &mut body, losses);
     write_reasoning(request.reasoning.as_ref(), model, &mut body, losses);
     body.some("stream", request.stream);
-    write_stream_usage(request.stream, request.stream_usage, &mut body);
+    write_stream_usage(request.stream, request.stream_usage, model, &mut body);
     body.some("user", request.user.as_ref());
     body.end(losses);
     out
 }
 
-/// OpenAI refuses `stream_options` without `stream`.
-pub(crate) fn write_stream_usage(stream: Option<bool>, usage: bool, body: &mut Body<'_>) {
+/// OpenAI refuses `stream_options` without `stream`, and some providers always.
+pub(crate) fn write_stream_usage(
+    stream: Option<bool>,
+    usage: bool,
+    model: &ModelTraits,
+    body: &mut Body<'_>,
+) {
     if usage
+        && !model.refuses_stream_options
         && stream == Some(true)
         && let Some(out) = body.key("stream_options")
     {

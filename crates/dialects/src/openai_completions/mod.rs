@@ -5,9 +5,12 @@ pub(crate) mod response;
 mod stream;
 
 use crate::canonical::{CompletionRequest, CompletionResponse, Failure, Losses, UpstreamError};
-use crate::openai_chat::{errors, stream::ChunkDecoder, usage};
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::openai_chat::stream::{ChunkDecoder, UsageCut, ask_usage};
+use crate::openai_chat::{errors, usage};
+use crate::raw::{Edit, Peek};
+use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
 use crate::{CompletionCodec, Dialect, ErrorReply, ModelTraits};
+use bytes::Bytes;
 
 /// The dialect `openai_completions`.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,14 @@ impl Dialect for OpenAiCompletions {
 
     fn complete(&self) -> Option<&dyn CompletionCodec> {
         Some(self)
+    }
+
+    fn ask_usage(&self, body: &Bytes, peek: &Peek) -> Option<Edit<'static>> {
+        ask_usage(body, peek)
+    }
+
+    fn usage_cut(&self) -> Option<Box<dyn StreamCut>> {
+        Some(Box::new(UsageCut::new()))
     }
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {

@@ -43,7 +43,7 @@ pub(super) fn encode(request: &CompletionRequest, model: &ModelTraits, losses: &
     }
     sampling::write_rest(&request.sampling, &mut body, losses);
     body.some("stream", request.stream);
-    request::write_stream_usage(request.stream, request.stream_usage, &mut body);
+    request::write_stream_usage(request.stream, request.stream_usage, model, &mut body);
     body.some("user", request.user.as_ref());
     body.end(losses);
     out

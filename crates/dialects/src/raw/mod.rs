@@ -8,7 +8,7 @@ mod scan;
 mod tap;
 mod write;
 
-pub use patch::{Edit, patch, splice};
+pub use patch::{Edit, patch};
 pub use tap::FieldTap;
 
 pub(crate) use draft::Draft;
@@ -16,6 +16,8 @@ pub(crate) use object::{Mismatch, Object, Read, each, element, text};
 pub(crate) use write::{ArrayWriter, ObjectWriter, to_bytes, to_raw, write_json};
 
 use crate::canonical::{Class, Failure};
+use bytes::Bytes;
+use patch::splice;
 use scan::Scanner;
 use std::ops::Range;
 
@@ -32,8 +34,12 @@ pub struct Peek {
     /// The most tokens that all answers together may have, where the body limits them under one of the names that APIs
     /// have for it. The largest counts where there are several, so that none of them hides another.
     pub most_tokens: Option<u64>,
-    /// Where the value of `model` stands in the body, for [`splice`]; `None` where the body has none.
+    /// Where the value of `model` stands in the body; `None` where the body has none.
     pub model_at: Option<Range<usize>>,
+    /// Where the value of `stream_options` stands.
+    pub options_at: Option<Range<usize>>,
+    /// Where another field can be added: after the last one. 0 where that is not known.
+    pub end: usize,
 }
 
 impl Peek {
@@ -42,7 +48,7 @@ impl Peek {
     ///
     /// # Errors
     /// A [`Failure`] that blames the caller when the body is not one JSON object, is nested deeper than
-    /// [`MAX_DEPTH`], or names `model` or `stream` twice: two readers might each believe another one.
+    /// [`MAX_DEPTH`], or names `model`, `stream` or `stream_options` twice: two readers might each believe another one.
     pub fn of(body: &[u8]) -> Result<Self, Failure> {
         let mut peek = Self::default();
         let mut scanner = Scanner::new(body);
@@ -55,22 +61,55 @@ impl Peek {
                     return Err(twice("model"));
                 }
                 peek.model = scan::string_at(body, field.value.clone())?;
-                peek.model_at = Some(field.value);
+                peek.model_at = Some(field.value.clone());
             } else if field.is(body, "stream") {
                 if std::mem::replace(&mut stream_seen, true) {
                     return Err(twice("stream"));
                 }
-                peek.stream = &body[field.value] == b"true";
+                peek.stream = &body[field.value.clone()] == b"true";
             } else if MOST_TOKENS.iter().any(|name| field.is(body, name)) {
-                limit = limit.max(whole_at(&body[field.value]));
+                limit = limit.max(whole_at(&body[field.value.clone()]));
             } else if ANSWERS.iter().any(|name| field.is(body, name)) {
-                answers = answers.max(whole_at(&body[field.value]).unwrap_or(1));
+                answers = answers.max(whole_at(&body[field.value.clone()]).unwrap_or(1));
+            } else if field.is(body, "stream_options") {
+                if peek.options_at.is_some() {
+                    return Err(twice("stream_options"));
+                }
+                peek.options_at = Some(field.value.clone());
             }
+            peek.end = field.value.end;
             more = scanner.another()?;
         }
         scanner.end()?;
         peek.most_tokens = limit.map(|limit: u64| limit.saturating_mul(answers));
         Ok(peek)
+    }
+
+    /// Does `edits` to the body that was peeked at, as [`patch`] does; where they only set what was seen then, the
+    /// body is not read again.
+    ///
+    /// # Errors
+    /// Those of [`patch`].
+    pub fn patch(&self, body: &Bytes, edits: &[Edit<'_>]) -> Result<Vec<Bytes>, Failure> {
+        let known: Option<Vec<_>> = edits.iter().map(|edit| self.place(edit)).collect();
+        match known {
+            Some(places) => Ok(splice(body, places)),
+            None => patch(body, edits),
+        }
+    }
+
+    /// Where an edit's value goes, if that is known.
+    fn place(&self, edit: &Edit<'_>) -> Option<(Range<usize>, Bytes)> {
+        let Edit::Set(name, value) = edit else { return None };
+        match (*name, &self.options_at) {
+            ("model", _) => Some((self.model_at.clone()?, value.clone())),
+            ("stream_options", Some(at)) => Some((at.clone(), value.clone())),
+            ("stream_options", None) if self.end > 0 => {
+                let field = [b",\"stream_options\":", value.as_ref()].concat();
+                Some((self.end..self.end, field.into()))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -142,9 +181,32 @@ mod tests {
     #[test]
     fn a_body_without_them_is_fine() {
         assert_eq!(peek("{}").unwrap(), Peek::default());
-        assert_eq!(peek(r#"{"stream":"true","a":[],"b":{"c":[{}]}}"#).unwrap(), Peek::default());
+        assert_eq!(
+            peek(r#"{"stream":"true","a":[],"b":{"c":[{}]}  }"#).unwrap(),
+            Peek { end: 38, ..Peek::default() }
+        );
         let number = peek(r#"{"model":7}"#).unwrap();
         assert_eq!((number.model, number.model_at), (None, Some(9..10)));
+    }
+
+    #[test]
+    fn an_edit_of_what_was_seen_is_the_same_as_one_of_a_body_that_is_read_again() {
+        let value = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let edits = [Edit::Set("model", value("\"b\"")), Edit::Set("stream_options", value("{}"))];
+        for body in [
+            r#"{"model":"a"}"#,
+            r#" { "stream_options" : {"x":1} , "model" : 7 } "#,
+            r#"{"model":"a","stream_options":null,"messages":[]}"#,
+            r#"{"messages":[]}"#,
+            "{}",
+        ] {
+            let body = Bytes::from(body);
+            let spliced = Peek::of(&body).unwrap().patch(&body, &edits).unwrap();
+            assert_eq!(spliced.concat(), patch(&body, &edits).unwrap().concat(), "{body:?}");
+        }
+        let body = Bytes::from_static(br#"{"model":"a","x":1}"#);
+        let spliced = Peek::of(&body).unwrap().patch(&body, &edits[..1]).unwrap();
+        assert_eq!(spliced[0].as_ptr(), body.as_ptr());
     }
 
     #[test]

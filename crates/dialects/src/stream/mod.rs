@@ -7,6 +7,7 @@ pub(crate) use in_turn::{InTurn, Told};
 pub(crate) use meter::WholeMeter;
 
 use crate::canonical::{Event, Failure, Losses, Usage};
+use bytes::Bytes;
 
 /// Reads a provider's stream. Any chunking of the same bytes gives the same events.
 pub trait StreamDecoder: Send {
@@ -29,6 +30,12 @@ pub trait StreamEncoder: Send {
     fn losses(&mut self) -> Losses {
         Losses::default()
     }
+}
+
+/// Takes out of a stream that passes what its client did not ask for.
+pub trait StreamCut: Send {
+    /// What remains of the next bytes: whole lines, but for a stream's last one and for lines of excessive length.
+    fn cut(&mut self, lines: Bytes) -> Bytes;
 }
 
 /// Reads usage from an answer or stream whose bytes pass untouched.

@@ -2,7 +2,9 @@
 
 use crate::snapshot::Snapshot;
 use crate::view::View;
-use lockgate_config::{Allowance, Config, Limit, Route, Server, Service, Share, Style, Target, Timeouts};
+use lockgate_config::{
+    Allowance, Config, Limit, OnLoss, Route, Server, Service, Share, StreamUsage, Style, Target, Timeouts,
+};
 use lockgate_dialects::canonical::Operation;
 use serde_json::Map;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ pub(crate) fn to(name: &str, style: Style, operation: Operation, target: &Arc<Ta
         defaults: Map::new(),
         forced: Map::new(),
         timeouts: Timeouts::default(),
+        on_loss: OnLoss::default(),
+        usage: StreamUsage::default(),
     }
 }
 

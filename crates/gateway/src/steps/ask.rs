@@ -9,8 +9,9 @@ use crate::upstream::{self, Answer, Broken, Segments};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use lockgate_config::{OnLoss, StreamUsage};
 use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses};
-use lockgate_dialects::raw::{Edit, patch, splice};
+use lockgate_dialects::raw::Edit;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -91,7 +92,10 @@ struct Exchange<'a> {
     service: &'a HttpService,
     sides: Sides,
     losses: Losses,
+    /// Whether the client asked for usage at the end of a stream that is translated.
     include_usage: bool,
+    /// Whether the gateway asked for usage at the end of a stream that passes.
+    asked_usage: bool,
     encoding: Option<Encoding>,
 }
 
@@ -104,7 +108,16 @@ impl<'a> Exchange<'a> {
             answered: service.operation,
         };
         let losses = Losses::default();
-        Self { call, target, service, sides, losses, include_usage: false, encoding: None }
+        Self {
+            call,
+            target,
+            service,
+            sides,
+            losses,
+            include_usage: false,
+            asked_usage: false,
+            encoding: None,
+        }
     }
 
     async fn run(mut self, worker: &Worker, account: &mut Account) -> Result<Answered, Failure> {
@@ -131,7 +144,8 @@ impl<'a> Exchange<'a> {
         failure
     }
 
-    /// The body for the provider. Where both sides speak alike the bytes pass, but for the model's name.
+    /// The body for the provider. Where both sides speak alike the bytes pass, but for the model's name and the wish for
+    /// usage.
     fn request(&mut self) -> Result<Segments, Failure> {
         if self.sides.alike() {
             return self.spliced();
@@ -147,6 +161,9 @@ impl<'a> Exchange<'a> {
             asked.set_streamed(streamed);
         }
         self.include_usage = asked.stream_usage();
+        if self.wants_usage() {
+            asked.ask_stream_usage();
+        }
         self.encoding = asked.encoding(self.call.surface.mlflow);
         if self.call.surface.mlflow {
             refuse::refuse(&asked, self.sides.client, self.service)?;
@@ -154,20 +171,31 @@ impl<'a> Exchange<'a> {
         let mut traits = self.service.traits.clone();
         traits.count_name = self.sides.client.count_name();
         let body = asked.encode(self.sides.provider, self.sides.answered, &traits, &mut self.losses)?;
-        Ok(Segments::from(body))
+        match self.call.route.on_loss {
+            OnLoss::Reject if !self.losses.is_empty() => Err(refuse::lossy(&self.losses)),
+            OnLoss::Report | OnLoss::Reject => Ok(Segments::from(body)),
+        }
     }
 
-    fn spliced(&self) -> Result<Segments, Failure> {
+    /// Whether usage is asked for whatever the client says, so that streams can be counted.
+    fn wants_usage(&self) -> bool {
+        self.call.streamed
+            && self.call.route.usage == StreamUsage::Always
+            && !self.service.traits.refuses_stream_options
+    }
+
+    fn spliced(&mut self) -> Result<Segments, Failure> {
         let traits = &self.service.traits;
-        if traits.model_in_url {
-            return Ok(patch(&self.call.body, &[Edit::Remove("model")])?.into());
-        }
-        let Some(model) = &traits.model else { return Ok(vec![self.call.body.clone()].into()) };
-        let name = Bytes::from(serde_json::Value::from(model.as_str()).to_string());
-        Ok(match &self.call.model_at {
-            Some(at) => splice(&self.call.body, at.clone(), name).into(),
-            None => patch(&self.call.body, &[Edit::Set("model", name)])?.into(),
-        })
+        let model = match &traits.model {
+            _ if traits.model_in_url => Some(Edit::Remove("model")),
+            Some(name) => Some(Edit::Set("model", serde_json::Value::from(name.as_str()).to_string().into())),
+            None => None,
+        };
+        let Call { body, peek, .. } = &self.call;
+        let usage = if self.wants_usage() { self.sides.provider.ask_usage(body, peek) } else { None };
+        self.asked_usage = usage.is_some();
+        let edits: Vec<_> = model.into_iter().chain(usage).collect();
+        Ok(peek.patch(body, &edits)?.into())
     }
 
     async fn attempt(&mut self, worker: &Worker, body: Segments) -> Result<Answer, Failure> {

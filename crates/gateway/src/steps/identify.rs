@@ -17,7 +17,6 @@ use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::mlflow_contract::body::unreadable_content_type;
 use lockgate_dialects::raw::{Edit, Peek, patch};
 use std::net::IpAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -29,8 +28,8 @@ pub(crate) struct Call {
     pub(crate) operation: Operation,
     /// The body, with the route's own parameters set in it.
     pub(crate) body: Bytes,
-    /// Where the body names its model, on surfaces that read it there.
-    pub(crate) model_at: Option<Range<usize>>,
+    /// What was seen in the body, on surfaces that peek at it.
+    pub(crate) peek: Peek,
     /// What the body asks, where it had to be understood already.
     pub(crate) asked: Option<Asked>,
     pub(crate) streamed: bool,
@@ -89,7 +88,7 @@ pub(crate) async fn identify(
         route,
         operation,
         body,
-        model_at: peek.model_at,
+        peek,
         asked,
         streamed,
         most_tokens,

@@ -1,10 +1,11 @@
-//! MLflow's own parameter rules, on MLflow's paths only.
+//! Requests that are refused before the provider hears of them: by MLflow's own parameter rules, on MLflow's paths
+//! only, and for what would be lost on the way.
 
 use super::translate::Asked;
 use crate::snapshot::HttpService;
 use lockgate_config::{Facts, refused};
 use lockgate_dialects::Dialect;
-use lockgate_dialects::canonical::{Class, Extras, Failure, Role, Sampling};
+use lockgate_dialects::canonical::{Class, Extras, Failure, Loss, Losses, Role, Sampling};
 
 /// Refuses what MLflow's server refuses before it asks the provider.
 ///
@@ -30,6 +31,24 @@ pub(crate) fn refuse(asked: &Asked, surface: &dyn Dialect, service: &HttpService
         None => refuse_stream(facts.classic && service.streams, extra("stream").as_ref()),
         Some((status, message)) => Err(Failure::new(Class::RefusedParameter(status), message)),
     }
+}
+
+/// The refusal of a request of which a translation would lose something, on routes that want it whole or not at all.
+/// It names the first fields.
+pub(crate) fn lossy(losses: &Losses) -> Failure {
+    const NAMED: usize = 5;
+    let named: Vec<_> = losses.iter().take(NAMED).map(Loss::to_string).collect();
+    let more = match losses.count().saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let message = format!(
+        "The route's provider cannot be told all of this request, and the route rejects what would be lost (on_loss): \
+         {}{more}",
+        named.join(", ")
+    );
+    let param = losses.iter().next().map(|loss| loss.path.clone());
+    Failure { param, ..Failure::new(Class::RefusedParameter(400), message) }
 }
 
 /// Routes of MLflow 2.5 to 2.8 have no streams: MLflow forwards the wish and then cannot read the answer. A provider

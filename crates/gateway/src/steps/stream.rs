@@ -7,7 +7,7 @@ use super::{Account, Redactor};
 use crate::upstream::{Broken, UpstreamBody};
 use bytes::Bytes;
 use lockgate_dialects::canonical::{Class, Event, Failure, UpstreamError};
-use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use lockgate_dialects::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -26,6 +26,8 @@ pub(crate) enum Relay {
     /// They pass, line by line; usage is read as they do.
     Pass {
         meter: Box<dyn UsageMeter>,
+        /// Takes out what only the gateway asked for.
+        cut: Option<Box<dyn StreamCut>>,
         fail: Box<dyn StreamEncoder>,
         /// The beginning of a line that has not ended yet.
         line: Bytes,
@@ -48,8 +50,12 @@ pub(crate) struct Translator {
 }
 
 impl Relay {
-    pub(crate) fn pass(meter: Box<dyn UsageMeter>, fail: Box<dyn StreamEncoder>) -> Self {
-        Self::Pass { meter, fail, line: Bytes::new(), told_error: false }
+    pub(crate) fn pass(
+        meter: Box<dyn UsageMeter>,
+        cut: Option<Box<dyn StreamCut>>,
+        fail: Box<dyn StreamEncoder>,
+    ) -> Self {
+        Self::Pass { meter, cut, fail, line: Bytes::new(), told_error: false }
     }
 
     pub(crate) fn translate(
@@ -120,9 +126,11 @@ impl Stream {
 
     fn tell(&mut self, bytes: Bytes) -> Bytes {
         match &mut self.relay {
-            Relay::Pass { meter, line, told_error, .. } => {
+            Relay::Pass { meter, cut, line, told_error, .. } => {
                 meter.feed(&bytes);
-                let (lines, error) = self.redactor.lines(whole_lines(line, bytes));
+                let lines = whole_lines(line, bytes);
+                let lines = cut.as_mut().map_or(lines.clone(), |cut| cut.cut(lines));
+                let (lines, error) = self.redactor.lines(lines);
                 *told_error |= error;
                 lines
             }
@@ -136,9 +144,10 @@ impl Stream {
     /// The provider closed its stream; whether it was whole, only its dialect knows.
     fn finish(&mut self) -> Bytes {
         let (rest, told_error) = match &mut self.relay {
-            Relay::Pass { meter, line, told_error, .. } => {
+            Relay::Pass { meter, cut, line, told_error, .. } => {
                 self.account.usage(meter.usage());
-                (std::mem::take(line), *told_error)
+                let rest = std::mem::take(line);
+                (cut.as_mut().map_or(rest.clone(), |cut| cut.cut(rest)), *told_error)
             }
             Relay::Translate(translator) => {
                 if !translator.finished {

@@ -86,6 +86,15 @@ impl Asked {
         }
     }
 
+    /// Asks for usage at the end of a stream, whatever the client said.
+    pub(crate) fn ask_stream_usage(&mut self) {
+        match self {
+            Self::Chat(asked) => asked.stream_usage = true,
+            Self::Complete(asked) => asked.stream_usage = true,
+            Self::Embed(_) => {}
+        }
+    }
+
     /// How the client wants vectors written: numbers, unless it says otherwise. `None`: as the provider wrote them,
     /// which is what MLflow makes of a wish for base64.
     pub(crate) fn encoding(&self, mlflow: bool) -> Option<Encoding> {

@@ -6,7 +6,9 @@ mod decoder;
 mod encoder;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 pub(crate) use decoder::ChunkDecoder;
 pub(crate) use encoder::ChunkEncoder;
 pub(crate) use encoder::{chunk_head, chunk_tail, write_error_event, write_usage_chunk};
+pub(crate) use unasked::{UsageCut, ask as ask_usage};

@@ -56,7 +56,8 @@ pub(super) async fn streamed(
     let relay = if sides.alike() {
         let (meter, fail) = (sides.meter(true), sides.stream_encoder(false));
         let (Some(meter), Some(fail)) = (meter, fail) else { return Err(no_stream(exchange)) };
-        Relay::pass(meter, fail)
+        let cut = if exchange.asked_usage { sides.provider.usage_cut() } else { None };
+        Relay::pass(meter, cut, fail)
     } else {
         let Some((decoder, encoder)) = sides.stream(exchange.include_usage) else {
             return Err(no_stream(exchange));
