@@ -1,5 +1,6 @@
 //! Chores of the workspace, run as `cargo xtask <chore>`.
 
+mod corpus;
 mod soak;
 mod test;
 mod trial;
@@ -18,6 +19,8 @@ struct Cli {
 enum Chore {
     /// Run every check of the project, as CI does.
     Test(test::Options),
+    /// Check every dialect against recorded exchanges with real providers.
+    Corpus(corpus::Options),
     /// Prove for long what the tests prove for short: reloads under load, clients that hang up.
     Soak(soak::Options),
     /// Measure the CPU time of several ways to build the data path, next to nginx.
@@ -33,6 +36,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::Test(options) => test::run(&options),
+        Chore::Corpus(options) => corpus::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::Trial(options) => trial::run(&options),
         Chore::TrialPart { part } => part.run(),

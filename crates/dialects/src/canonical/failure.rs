@@ -259,6 +259,21 @@ impl UpstreamError {
         }
     }
 
+    /// The taxonomy's class of the error.
+    pub fn class(&self) -> Class {
+        match (self.status, self.code.as_deref()) {
+            (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
+            (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
+            (401..=403, _) => Class::UpstreamCredentials,
+            (404, _) => Class::UpstreamModelNotFound,
+            (408, _) => Class::UpstreamTimeout,
+            (429, _) => Class::UpstreamRateLimited,
+            (400..=499, _) => Class::UpstreamRefused,
+            (503 | 529, _) => Class::UpstreamOverloaded,
+            _ => Class::UpstreamError,
+        }
+    }
+
     /// An error of which there is only a message, inside a stream.
     pub fn of_message(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
@@ -362,6 +377,15 @@ fn reason_phrase(status: u16) -> &'static str {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_refused_key_is_the_gateways_problem_and_a_bad_request_the_callers() {
+        let of = |status| UpstreamError { status, ..UpstreamError::default() }.class();
+        assert_eq!(of(401), Class::UpstreamCredentials);
+        assert_eq!(of(422), Class::UpstreamRefused);
+        assert_eq!(of(529), Class::UpstreamOverloaded);
+        assert_eq!(of(302), Class::UpstreamError);
+    }
 
     fn detail(content_type: Option<&str>, body: &str) -> Option<Value> {
         UpstreamError::mlflow_detail(429, content_type, body.as_bytes())

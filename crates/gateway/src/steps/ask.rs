@@ -18,7 +18,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 mod answer;
 mod rejection;
 
-pub(crate) use rejection::{class, rejected};
+pub(crate) use rejection::rejected;
 
 const LOSS: HeaderName = HeaderName::from_static("x-lockgate-loss");
 /// The most bytes of a whole answer.

@@ -1,7 +1,7 @@
 //! A streamed answer on its way to the client: passed or translated as it comes, metered, and never ended as if it
 //! were whole when it is not.
 
-use super::ask::{broken, class};
+use super::ask::broken;
 use super::translate::Missing;
 use super::{Account, Redactor};
 use crate::upstream::{Broken, UpstreamBody};
@@ -269,7 +269,7 @@ fn failure(error: UpstreamError) -> Failure {
     let class = match (error.status, error.kind.as_deref()) {
         (0, Some("stream_truncated")) => Class::StreamTruncated,
         (0, _) => Class::UpstreamError,
-        _ => class(&error),
+        _ => error.class(),
     };
     Failure::upstream(class, error)
 }

@@ -6,7 +6,7 @@ use crate::upstream::Answer;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use lockgate_dialects::Dialect;
-use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
+use lockgate_dialects::canonical::Failure;
 use std::time::{Duration, SystemTime};
 
 /// The most bytes of an error answer that are read.
@@ -19,24 +19,9 @@ pub(crate) async fn rejected(dialect: &dyn Dialect, answer: Answer, redactor: &R
     let Answer { status, headers, body } = answer;
     let bytes = body.whole(MOST_ERROR).await.unwrap_or_default();
     let error = dialect.decode_error(status.as_u16(), content_type(&headers), &bytes);
-    let mut failure = Failure::upstream(class(&error), error);
+    let mut failure = Failure::upstream(error.class(), error);
     failure.retry_after = retry_after(&headers);
     redactor.failure(failure)
-}
-
-/// The taxonomy's class of a provider's error.
-pub(crate) fn class(error: &UpstreamError) -> Class {
-    match (error.status, error.code.as_deref()) {
-        (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
-        (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
-        (401..=403, _) => Class::UpstreamCredentials,
-        (404, _) => Class::UpstreamModelNotFound,
-        (408, _) => Class::UpstreamTimeout,
-        (429, _) => Class::UpstreamRateLimited,
-        (400..=499, _) => Class::UpstreamRefused,
-        (503 | 529, _) => Class::UpstreamOverloaded,
-        _ => Class::UpstreamError,
-    }
 }
 
 /// `retry-after-ms` (Azure, OpenAI), else `retry-after` in seconds or as a date (RFC 9110, section 10.2.3).
@@ -70,14 +55,5 @@ mod tests {
         assert_eq!(waits("retry-after", "1e300"), None);
         assert_eq!(waits("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
         assert_eq!(waits("retry-after", "Wed, 21 Oct 2099 07:28:00 GMT"), Some(LONGEST_WAIT));
-    }
-
-    #[test]
-    fn a_refused_key_is_the_gateways_problem_and_a_bad_request_the_callers() {
-        let of = |status| class(&UpstreamError { status, ..UpstreamError::default() });
-        assert_eq!(of(401), Class::UpstreamCredentials);
-        assert_eq!(of(422), Class::UpstreamRefused);
-        assert_eq!(of(529), Class::UpstreamOverloaded);
-        assert_eq!(of(302), Class::UpstreamError);
     }
 }

@@ -1,0 +1,520 @@
+//! What a canonical request or answer says, one fact at a time, and which facts a translation dropped in silence.
+
+use lockgate_dialects::canonical::{
+    ChatRequest, ChatResponse, Choice, CompletionRequest, CompletionResponse, Content, EmbeddingInput,
+    EmbeddingRequest, EmbeddingResponse, Extras, FinishReason, Losses, Media, MediaSource, Message, Part,
+    Prompt, RawJson, Reasoning, ResponseFormat, Role, Sampling, Signature, Tool, ToolCall, ToolChoice, Usage,
+    Vector,
+};
+use serde_json::{Value, json};
+
+/// One thing that is said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fact {
+    /// Where, in the canonical model's words.
+    pub(crate) path: String,
+    /// What it is; facts of one kind are compared with each other, wherever they stand.
+    pub(crate) kind: String,
+    pub(crate) value: Value,
+}
+
+/// A list of facts in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Facts(pub(crate) Vec<Fact>);
+
+impl Facts {
+    fn add(&mut self, path: impl Into<String>, kind: impl Into<String>, value: Value) {
+        self.0.push(Fact { path: path.into(), kind: kind.into(), value });
+    }
+
+    fn some(&mut self, path: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.add(path, path, value.into());
+        }
+    }
+
+    fn extras(&mut self, at: &str, kind: &str, extras: &[(String, RawJson)]) {
+        for (name, raw) in extras.iter().filter(|(_, raw)| says_something(&parsed(raw))) {
+            let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            self.add(path, format!("{kind} {name}"), parsed(raw));
+        }
+    }
+
+    /// All text of a kind, joined.
+    fn joined(&self, kind: &str) -> String {
+        self.0.iter().filter(|fact| fact.kind == kind).filter_map(|fact| fact.value.as_str()).collect()
+    }
+}
+
+/// Whether a value is more than an empty form of it.
+pub(crate) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => list.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(says_something),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+fn parsed(raw: &RawJson) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or(Value::Null)
+}
+
+/// What a request for chat says.
+pub(crate) fn of_chat(request: &ChatRequest) -> Facts {
+    let mut facts = Facts::default();
+    for (place, message) in request.messages.iter().enumerate() {
+        add_message(&mut facts, &format!("messages[{place}]"), message);
+    }
+    add_sampling(&mut facts, &request.sampling);
+    for (place, tool) in request.tools.iter().enumerate() {
+        add_tool(&mut facts, &format!("tools[{place}]"), tool);
+    }
+    facts.some("tool_choice", request.tool_choice.as_ref().map(choice_value));
+    facts.some("parallel_tool_calls", request.parallel_tool_calls);
+    facts.some("response_format", request.response_format.as_ref().and_then(format_value));
+    facts.some("reasoning", request.reasoning.as_ref().map(reasoning_value));
+    facts.some("stream", request.stream.filter(|stream| *stream));
+    facts.some("user", request.user.clone());
+    add_extras(&mut facts, &request.extras);
+    facts
+}
+
+/// What a request for completion says.
+pub(crate) fn of_completion(request: &CompletionRequest) -> Facts {
+    let mut facts = Facts::default();
+    let prompt = match &request.prompt {
+        Prompt::Text(text) => json!(text),
+        Prompt::Raw(raw) => parsed(raw),
+    };
+    facts.add("prompt", "prompt", prompt);
+    add_sampling(&mut facts, &request.sampling);
+    facts.some("stream", request.stream.filter(|stream| *stream));
+    facts.some("user", request.user.clone());
+    add_extras(&mut facts, &request.extras);
+    facts
+}
+
+/// What a request for embeddings says. A lone text is a list of one.
+pub(crate) fn of_embedding(request: &EmbeddingRequest) -> Facts {
+    let mut facts = Facts::default();
+    let input = match &request.input {
+        EmbeddingInput::Text(text) => json!([text]),
+        EmbeddingInput::Texts(texts) => json!(texts),
+        EmbeddingInput::Tokens(raw) => parsed(raw),
+    };
+    facts.add("input", "input", input);
+    facts.some("dimensions", request.dimensions);
+    facts.some("user", request.user.clone());
+    add_extras(&mut facts, &request.extras);
+    facts
+}
+
+/// What an answer of chat says.
+pub(crate) fn of_answer(response: &ChatResponse) -> Facts {
+    let mut facts = Facts::default();
+    facts.some("id", response.id.clone().filter(|id| !id.is_empty()));
+    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
+    for choice in &response.choices {
+        add_choice(&mut facts, choice);
+    }
+    add_usage(&mut facts, response.usage.as_ref());
+    facts.extras("", "answer", &response.extras);
+    facts
+}
+
+/// What an answer of completion says.
+pub(crate) fn of_completed(response: &CompletionResponse) -> Facts {
+    let mut facts = Facts::default();
+    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
+    for choice in &response.choices {
+        let at = format!("choices[{}]", choice.index);
+        facts.add(format!("{at}.text"), format!("text {}", choice.index), json!(choice.text));
+        add_reason(&mut facts, &at, choice.index, choice.finish_reason.as_ref());
+        facts.some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(parsed).filter(says_something));
+        facts.extras(&at, "choice", &choice.extras);
+    }
+    add_usage(&mut facts, response.usage.as_ref());
+    facts.extras("", "answer", &response.extras);
+    facts
+}
+
+/// What an answer of embeddings says.
+pub(crate) fn of_vectors(response: &EmbeddingResponse) -> Facts {
+    let mut facts = Facts::default();
+    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
+    for (place, vector) in response.vectors.iter().enumerate() {
+        let at = format!("data[{place}]");
+        let value = match vector {
+            Vector::Numbers(raw) => parsed(raw),
+            Vector::Base64(text) => json!(text),
+        };
+        facts.add(&at, &at, value);
+    }
+    add_usage(&mut facts, response.usage.as_ref());
+    facts.extras("", "answer", &response.extras);
+    facts
+}
+
+fn add_extras(facts: &mut Facts, extras: &Extras) {
+    facts.extras("", "extra", &extras.fields);
+}
+
+/// Who says a text, as far as every API tells it apart.
+fn speaker(role: &Role) -> &str {
+    match role {
+        Role::System | Role::Developer => "system",
+        role => role.openai_word(),
+    }
+}
+
+fn add_message(facts: &mut Facts, at: &str, message: &Message) {
+    let speaker = speaker(&message.role).to_owned();
+    let by = match &message.tool_call_id {
+        Some(id) => format!("{speaker} {}", plain_id(id)),
+        None => speaker,
+    };
+    match &message.content {
+        Content::None => {}
+        Content::Text(text) => add_text(facts, &format!("{at}.content"), &by, text),
+        Content::Parts(parts) => {
+            for (place, part) in parts.iter().enumerate() {
+                add_part(facts, &format!("{at}.content[{place}]"), &by, part);
+            }
+        }
+    }
+    if let Some(refusal) = &message.refusal {
+        // An API without refusals says it as text.
+        add_text(facts, &format!("{at}.refusal"), &by, refusal);
+    }
+    if let Some(name) = &message.name {
+        facts.add(format!("{at}.name"), "name", json!(name));
+    }
+    if message.is_error {
+        facts.add(format!("{at}.is_error"), format!("failed {by}"), json!(true));
+    }
+    for (place, call) in message.tool_calls.iter().enumerate() {
+        add_call(facts, &format!("{at}.tool_calls[{place}]"), call);
+    }
+    facts.extras(at, "message", &message.extras);
+}
+
+fn add_text(facts: &mut Facts, path: &str, by: &str, text: &str) {
+    if !text.trim().is_empty() {
+        facts.add(path, format!("text {by}"), json!(text));
+    }
+}
+
+fn add_part(facts: &mut Facts, at: &str, by: &str, part: &Part) {
+    match part {
+        Part::Text { text, extras } => {
+            add_text(facts, at, by, text);
+            facts.extras(at, "part", extras);
+        }
+        Part::Media(media) => add_media(facts, at, media),
+        Part::Thinking { text, signature } => {
+            if !text.is_empty() {
+                facts.add(at, "reasoning", json!(text));
+            }
+            if let Some(signature) = signature {
+                facts.add(format!("{at}.signature"), "signature", signature_value(signature));
+            }
+        }
+        Part::RedactedThinking(data) => facts.add(at, "signature", signature_value(data)),
+        Part::Unknown(raw) => facts.add(at, "part", parsed(raw)),
+    }
+}
+
+fn signature_value(signature: &Signature) -> Value {
+    json!(signature.for_client("of nobody"))
+}
+
+fn add_media(facts: &mut Facts, at: &str, media: &Media) {
+    let source = match &media.source {
+        MediaSource::Url(url) => json!({ "url": url }),
+        MediaSource::Base64 { media_type, data } => json!({ "type": media_type, "data": data }),
+        MediaSource::FileId(id) => json!({ "file": id }),
+    };
+    facts.add(at, format!("media {:?}", media.kind), source);
+    for (name, value) in [("name", &media.name), ("detail", &media.detail)] {
+        if let Some(value) = value {
+            facts.add(format!("{at}.{name}"), format!("media {name}"), json!(value));
+        }
+    }
+    facts.extras(at, "part", &media.extras);
+}
+
+/// An id without the letters that not every API takes.
+fn plain_id(id: &str) -> String {
+    id.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' })
+        .collect()
+}
+
+fn add_call(facts: &mut Facts, at: &str, call: &ToolCall) {
+    let arguments = match call.arguments.trim() {
+        "" => json!({}),
+        text => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+    };
+    facts.add(at, "call", json!({ "name": call.name, "arguments": arguments }));
+    if !call.id.is_empty() {
+        facts.add(format!("{at}.id"), "call id", json!(plain_id(&call.id)));
+    }
+    if let Some(signature) = &call.signature {
+        facts.add(format!("{at}.signature"), "signature", signature_value(signature));
+    }
+    facts.extras(at, "call", &call.extras);
+}
+
+fn add_sampling(facts: &mut Facts, sampling: &Sampling) {
+    facts.some("temperature", sampling.temperature.map(|temperature| temperature.value));
+    facts.some("top_p", sampling.top_p);
+    facts.some("top_k", sampling.top_k);
+    facts.some("n", sampling.n.filter(|n| *n != 1));
+    facts.some("stop", sampling.stop.as_ref().filter(|stop| !stop.is_empty()).map(|stop| json!(stop)));
+    facts.some("max_tokens", sampling.max_tokens.map(|max| max.value));
+    facts.some("frequency_penalty", sampling.frequency_penalty.filter(|penalty| *penalty != 0.0));
+    facts.some("presence_penalty", sampling.presence_penalty.filter(|penalty| *penalty != 0.0));
+    facts.some("seed", sampling.seed);
+}
+
+fn add_tool(facts: &mut Facts, at: &str, tool: &Tool) {
+    match tool {
+        Tool::Function { name, description, parameters, strict, extras } => {
+            facts.add(format!("{at}.name"), "tool", json!(name));
+            let mut of = |field: &str, value: Option<Value>| {
+                if let Some(value) = value.filter(says_something) {
+                    facts.add(format!("{at}.{field}"), format!("tool {name} {field}"), value);
+                }
+            };
+            of("description", description.as_ref().map(|text| json!(text)));
+            of("parameters", parameters.as_ref().map(|raw| plain_schema(parsed(raw))));
+            of("strict", strict.map(|strict| json!(strict)));
+            facts.extras(at, &format!("tool {name}"), extras);
+        }
+        Tool::Unknown(raw) => facts.add(at, "tool", parsed(raw)),
+    }
+}
+
+/// A schema without what it says by default: that it describes an object, of no fields.
+fn plain_schema(mut schema: Value) -> Value {
+    if let Some(fields) = schema.as_object_mut() {
+        if fields.get("type") == Some(&json!("object")) {
+            fields.remove("type");
+        }
+        if fields.get("properties") == Some(&json!({})) {
+            fields.remove("properties");
+        }
+    }
+    schema
+}
+
+fn choice_value(choice: &ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto => json!("auto"),
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Function(name) => json!({ "name": name }),
+        ToolChoice::Unknown(raw) => parsed(raw),
+    }
+}
+
+/// Plain text is what no wish gives, too.
+fn format_value(format: &ResponseFormat) -> Option<Value> {
+    Some(match format {
+        ResponseFormat::Text => return None,
+        ResponseFormat::JsonObject => json!("json"),
+        ResponseFormat::JsonSchema { schema, .. } => json!({ "schema": schema.as_ref().map(parsed) }),
+        ResponseFormat::Unknown(raw) => parsed(raw),
+    })
+}
+
+fn reasoning_value(reasoning: &Reasoning) -> Value {
+    match reasoning {
+        Reasoning::Effort(effort) if effort == "none" => json!("off"),
+        Reasoning::Effort(effort) => json!(effort),
+        Reasoning::Budget(budget) => json!(budget),
+        Reasoning::Off => json!("off"),
+    }
+}
+
+fn add_choice(facts: &mut Facts, choice: &Choice) {
+    let at = format!("choices[{}]", choice.index);
+    let inner = format!("{at}.message");
+    let mut of = Facts::default();
+    add_message(&mut of, &inner, &choice.message);
+    let own = |fact: Fact| Fact { kind: format!("{} {}", fact.kind, choice.index), ..fact };
+    facts.0.extend(of.0.into_iter().map(own));
+    add_reason(facts, &at, choice.index, choice.finish_reason.as_ref());
+    facts.some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(parsed).filter(says_something));
+    facts.extras(&at, "choice", &choice.extras);
+}
+
+fn add_reason(facts: &mut Facts, at: &str, index: u32, reason: Option<&FinishReason>) {
+    if let Some(reason) = reason {
+        facts.add(format!("{at}.finish_reason"), format!("reason {index}"), json!(reason.openai_word()));
+    }
+}
+
+fn add_usage(facts: &mut Facts, usage: Option<&Usage>) {
+    let Some(usage) = usage else { return };
+    let counts = [
+        ("prompt_tokens", usage.prompt_tokens),
+        ("completion_tokens", usage.completion_tokens),
+        ("cache_read_tokens", usage.cache_read_tokens),
+        ("cache_write_tokens", usage.cache_write_tokens),
+        ("reasoning_tokens", usage.reasoning_tokens),
+    ];
+    for (name, count) in counts {
+        facts.some(&format!("usage.{name}"), count.filter(|count| *count > 0));
+    }
+}
+
+/// The facts of `told` that are neither in `heard` nor under a path of `losses`, in words.
+pub(crate) fn dropped(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<String> {
+    if losses.count() > Losses::MOST {
+        // The list is cut; what it would have named is not known.
+        return Vec::new();
+    }
+    let mut left: Vec<Option<&Fact>> = heard.0.iter().map(Some).collect();
+    let mut missing = Vec::new();
+    for fact in &told.0 {
+        let same = |other: &Option<&Fact>| other.is_some_and(|other| is_same(fact, other));
+        if let Some(found) = left.iter_mut().find(|other| same(other)) {
+            *found = None;
+        } else if !is_within(fact, heard) && !is_lost(fact, losses) {
+            missing.push(format!("{} [{}] {}", fact.path, fact.kind, short(&fact.value)));
+        }
+    }
+    missing.extend(made_up(told, heard, losses));
+    missing
+}
+
+fn is_same(told: &Fact, heard: &Fact) -> bool {
+    let alike = |one: &Value, other: &Value| match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => (one - other).abs() <= 1e-6 * one.abs().max(1.0),
+        _ => one == other,
+    };
+    told.kind == heard.kind
+        && match (&told.value, &heard.value) {
+            (Value::Array(one), Value::Array(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+            }
+            (one, other) => alike(one, other),
+        }
+}
+
+/// Texts may be joined and moved.
+fn is_within(fact: &Fact, heard: &Facts) -> bool {
+    let is_text = fact.kind.starts_with("text ") || fact.kind.starts_with("reasoning");
+    is_text && fact.value.as_str().is_some_and(|text| heard.joined(&fact.kind).contains(text.trim_end()))
+}
+
+/// Text, reasoning and calls that nobody said.
+fn made_up(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<String> {
+    let spoken = |fact: &&Fact| {
+        let kind = &fact.kind;
+        kind.starts_with("text ")
+            || kind.starts_with("reasoning")
+            || kind.starts_with("call ") && !kind.contains("id")
+    };
+    let strange = |fact: &&Fact| {
+        let all = told.joined(&fact.kind);
+        let within = fact.value.as_str().is_some_and(|text| all.contains(text.trim()));
+        !within && !told.0.iter().any(|other| is_same(other, fact)) && losses.is_empty()
+    };
+    let found = heard.0.iter().filter(spoken).filter(strange);
+    found.map(|fact| format!("made up: {} [{}] {}", fact.path, fact.kind, short(&fact.value))).collect()
+}
+
+/// Whether a loss names the fact, a part of it, or what holds it.
+fn is_lost(fact: &Fact, losses: &Losses) -> bool {
+    let fact = steps(&fact.path);
+    losses.iter().any(|loss| {
+        let loss = steps(&loss.path);
+        !loss.is_empty() && fact.iter().zip(&loss).all(|(one, other)| one == other)
+    })
+}
+
+/// The steps of a path in words that all dialects share.
+fn steps(path: &str) -> Vec<String> {
+    let apart = path.replace('[', ".[");
+    let words = apart.split('.').filter(|step| !step.is_empty());
+    // OpenAI's wrappers, which the canonical model does without.
+    words.filter(|step| !matches!(*step, "function" | "message" | "json_schema")).map(same_word).collect()
+}
+
+fn same_word(step: &str) -> String {
+    match step {
+        "max_completion_tokens" | "max_output_tokens" | "max_tokens_to_sample" => "max_tokens",
+        "reasoning_effort" | "thinking" => "reasoning",
+        "input_schema" => "parameters",
+        "filename" => "name",
+        "stop_sequences" => "stop",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(160) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The leaves of `written` that stand nowhere in `again` and under no path of `losses`: what one's own dialect lost
+/// between reading and writing. A text may have been joined with others.
+pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) -> Vec<String> {
+    if losses.count() > Losses::MOST {
+        return Vec::new();
+    }
+    let (mut leaves, mut found) = (Vec::new(), Vec::new());
+    gather(String::new(), written, &mut leaves);
+    gather(String::new(), again, &mut found);
+    let texts: Vec<&str> = found.iter().filter_map(|(_, value)| value.as_str()).collect();
+    let stands = |value: &Value| match value {
+        Value::String(text) => texts.iter().any(|other| other.contains(text.as_str()) || holds(other, text)),
+        value => {
+            let same = |(_, other): &(String, &Value)| {
+                *other == value || value.is_number() && other.as_f64() == value.as_f64()
+            };
+            found.iter().any(same) || texts.iter().any(|text| text.contains(&value.to_string()))
+        }
+    };
+    // Places in lists are not compared: one turn may have become two messages.
+    let names =
+        |path: &str| steps(path).into_iter().filter(|step| !step.starts_with('[')).collect::<Vec<_>>();
+    let lost = |path: &str| {
+        let path = names(path);
+        losses.iter().any(|loss| path.iter().zip(&names(&loss.path)).all(|(one, other)| one == other))
+    };
+    let missing =
+        leaves.into_iter().filter(|(path, value)| says_something(value) && !stands(value) && !lost(path));
+    missing.map(|(path, value)| format!("{path} {}", short(value))).collect()
+}
+
+/// Whether JSON within a text holds the leaf, as arguments of calls do.
+fn holds(text: &str, leaf: &str) -> bool {
+    let escaped = json!(leaf).to_string();
+    text.contains(escaped.trim_matches('"'))
+}
+
+fn gather<'a>(path: String, value: &'a Value, leaves: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Array(list) => {
+            for (place, element) in list.iter().enumerate() {
+                gather(format!("{path}[{place}]"), element, leaves);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                gather(path, value, leaves);
+            }
+        }
+        leaf => leaves.push((path, leaf)),
+    }
+}
