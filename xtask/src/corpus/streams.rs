@@ -2,7 +2,7 @@
 
 use super::answers::{completed, metered};
 use super::case::Case;
-use super::fold::{self, Folded, fold};
+use super::fold::{Folded, fold};
 use super::report::Report;
 use super::{apart, dialects, facts};
 use lockgate_dialects::Dialect;
