@@ -5,7 +5,7 @@ use super::report::Report;
 use super::{dialects, facts};
 use bytes::Bytes;
 use lockgate_dialects::canonical::{ChatRequest, Failure, Losses, Operation, Reasoning};
-use lockgate_dialects::raw::splice;
+use lockgate_dialects::raw::{Edit, patch};
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::Value;
 
@@ -39,14 +39,14 @@ fn spliced(own: &dyn Dialect, body: &[u8]) -> Vec<String> {
         Err(failure) => return vec![failure.message],
     };
     let Some(at) = peek.model_at else { return Vec::new() };
-    let name = Bytes::from_static(b"\"another\"");
-    let there = Bytes::from(splice(&body, at.clone(), name.clone()).concat());
-    let back = splice(&there, at.start..at.start + name.len(), body.slice(at)).concat();
-    let read = own.peek(&there).ok().and_then(|peek| peek.model);
-    if back == body && read.as_deref() == Some("another") {
-        Vec::new()
-    } else {
-        vec!["the splice changes more than the model's name".to_owned()]
+    let set =
+        |body: &Bytes, name: Bytes| patch(body, &[Edit::Set("model", name)]).map(|parts| parts.concat());
+    let there = set(&body, Bytes::from_static(b"\"another\""));
+    let back = there.clone().and_then(|there| set(&there.into(), body.slice(at)));
+    let read = there.and_then(|there| own.peek(&there)).map(|peek| peek.model);
+    match (read, back) {
+        (Ok(Some(name)), Ok(back)) if name == "another" && back == body => Vec::new(),
+        _ => vec!["the splice changes more than the model's name".to_owned()],
     }
 }
 
