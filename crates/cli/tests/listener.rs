@@ -1,6 +1,6 @@
 //! How clients reach the listener: over TLS, from which addresses, behind which proxies, from which pages.
 
-use lockgate_testkit::{Ask, Certificate, Gateway, Launch, Secure, until};
+use lockgate_testkit::{Ask, Certificate, Gateway, Launch, Secure, post_over_http2, until};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -181,4 +181,24 @@ fn pages_for_people_load_nothing_from_elsewhere_and_stand_in_no_frame() {
             assert_eq!(answer.header(name), Some(value), "{path}");
         }
     }
+}
+
+#[test]
+fn clients_that_insist_on_http2_are_answered_all_at_once_and_to_the_end() {
+    let config = "endpoints:
+  - {name: chat, endpoint_type: llm/v1/chat, model: {provider: demo, name: demo, config: {pace_ms: 5}}}
+";
+    let gateway = Launch::new(BINARY).config(config).start();
+    let body = |stream: bool| json!({"model": "chat", "messages": [{"role": "user", "content": "Hi"}], "stream": stream});
+    let calls: Vec<_> = (0..40).map(|call| ("/v1/chat/completions", body(call % 2 == 0))).collect();
+    let answers = post_over_http2(gateway.address, &calls);
+    assert_eq!(answers.len(), 40);
+    for (number, (status, text)) in answers.iter().enumerate() {
+        assert_eq!(status.as_u16(), 200, "{text}");
+        let whole =
+            if number % 2 == 0 { text.ends_with("data: [DONE]\n\n") } else { text.contains("\"usage\"") };
+        assert!(whole, "{text}");
+    }
+    let refused = post_over_http2(gateway.address, &[("/v1/nothing", json!({}))]);
+    assert_eq!(refused[0].0.as_u16(), 404);
 }

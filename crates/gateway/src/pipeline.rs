@@ -33,7 +33,11 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(request: Request<hyper::body::Incoming>, came: Came) -> Self {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let (None, Some(host)) = (parts.headers.get(HOST), parts.uri.authority()) {
+            // HTTP/2 says it in the URL (RFC 9113, section 8.3.1).
+            parts.headers.extend(HeaderValue::try_from(host.as_str()).ok().map(|host| (HOST, host)));
+        }
         let Came { peer, door, tls } = came;
         let id = request_id(&parts.headers);
         Self { parts, body, client: peer, peer, door, tls, id, arrived: Instant::now() }

@@ -1,6 +1,6 @@
-//! One client connection: HTTP/1.1 over it, and a watch on clients that are too slow to live.
+//! One client connection: HTTP/1.1 or 2 over it, and a watch on clients that are too slow to live.
 
-use super::{Door, ReplyBody, Worker};
+use super::{Door, ReplyBody, Worker, http2};
 use crate::io::Io;
 use crate::pipeline::{self, Incoming};
 use http::{Request, Response};
@@ -48,19 +48,36 @@ pub(super) async fn serve(
     let (limits, timeouts, tls) = (now.server.limits, now.server.timeouts, now.tls.clone());
     drop(now);
     let came = Came { peer, door, tls: tls.is_some() };
+    let mut multiplexed = false;
     let stream = match tls {
-        None => Io::Plain(stream),
+        None => {
+            let Some(begins) = first_bytes(&stream, timeouts.keep_alive, &mut stopping).await else { return };
+            multiplexed = begins;
+            Io::Plain(stream)
+        }
         Some(tls) => match Box::pin(shake_hands(stream, tls, timeouts.header, &mut stopping)).await {
             Some(stream) => stream,
             None => return,
         },
     };
     let pulse = Rc::new(Pulse::default());
-    let io = Watched { io: TokioIo::new(stream), pulse: pulse.clone() };
-    let mut watching = pin!(pulse.clone().watch(timeouts.header, timeouts.keep_alive));
+    let watching = pulse.clone().watch(timeouts.header, timeouts.keep_alive);
+    let io = Watched { io: TokioIo::new(stream), pulse: pulse.clone(), multiplexed };
     let service = hyper::service::service_fn(|request| answer(worker.clone(), pulse.clone(), request, came));
-    let mut connection = builder(&limits).serve_connection(io, service);
-    let mut told = false;
+    if multiplexed {
+        let connection = http2::builder(&limits, timeouts.keep_alive).serve_connection(io, service);
+        Box::pin(speak_http2(connection, watching, stopping)).await; // few have one, and it is large
+    } else {
+        speak_http1(builder(&limits).serve_connection(io, service), watching, stopping).await;
+    }
+}
+
+async fn speak_http1<S: Service>(
+    mut connection: http1::Connection<Watched, S>,
+    watching: impl Future<Output = Slow>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let (mut watching, mut told) = (pin!(watching), false);
     loop {
         tokio::select! {
             biased;
@@ -79,6 +96,50 @@ pub(super) async fn serve(
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }
+    }
+}
+
+async fn speak_http2<S: Service>(
+    connection: hyper::server::conn::http2::Connection<Watched, S, http2::Here>,
+    watching: impl Future<Output = Slow>,
+    mut stopping: watch::Receiver<bool>,
+) where
+    S::Future: 'static,
+{
+    let (mut connection, mut watching, mut told) = (pin!(connection), pin!(watching), false);
+    loop {
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            _ = &mut watching => return,
+            _ = stopping.wait_for(|stop| *stop), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// What answers the requests of a connection.
+trait Service:
+    hyper::service::Service<Request<hyper::body::Incoming>, Response = Response<Busy>, Error = Infallible>
+{
+}
+
+impl<S> Service for S where
+    S: hyper::service::Service<Request<hyper::body::Incoming>, Response = Response<Busy>, Error = Infallible>
+{
+}
+
+/// Whether a connection begins as HTTP/2; `None` where nothing comes in time, or the process ends.
+async fn first_bytes(
+    stream: &TcpStream,
+    longest: Duration,
+    stopping: &mut watch::Receiver<bool>,
+) -> Option<bool> {
+    tokio::select! {
+        begins = timeout(longest, http2::begins(stream)) => begins.ok()?.ok(),
+        _ = stopping.wait_for(|stop| *stop) => None,
     }
 }
 
@@ -171,18 +232,21 @@ enum Slow {
 /// What a connection does, noted by its IO and its requests, looked at now and then.
 struct Pulse {
     state: Cell<State>,
+    /// Requests that are being answered.
+    open: Cell<u32>,
     stalled: Cell<Option<Instant>>,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { state: Cell::new(State::Idle(Instant::now())), stalled: Cell::new(None) }
+        Self { state: Cell::new(State::Idle(Instant::now())), open: Cell::new(0), stalled: Cell::new(None) }
     }
 }
 
 impl Pulse {
     fn busy(self: &Rc<Self>) -> BusyGuard {
         self.state.set(State::Busy);
+        self.open.set(self.open.get() + 1);
         BusyGuard(self.clone())
     }
 
@@ -204,12 +268,15 @@ impl Pulse {
     }
 }
 
-/// Marks the connection idle again when a reply is done with.
+/// Marks the connection idle again when its last reply is done with.
 struct BusyGuard(Rc<Pulse>);
 
 impl Drop for BusyGuard {
     fn drop(&mut self) {
-        self.0.state.set(State::Idle(Instant::now()));
+        self.0.open.set(self.0.open.get() - 1);
+        if self.0.open.get() == 0 {
+            self.0.state.set(State::Idle(Instant::now()));
+        }
     }
 }
 
@@ -243,6 +310,8 @@ impl http_body::Body for Busy {
 struct Watched {
     io: TokioIo<Io>,
     pulse: Rc<Pulse>,
+    /// HTTP/2: what arrives between requests is no request's head.
+    multiplexed: bool,
 }
 
 impl Watched {
@@ -272,6 +341,7 @@ impl Read for Watched {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if read.is_ready()
+            && !self.multiplexed
             && let State::Idle(_) = self.pulse.state.get()
         {
             self.pulse.state.set(State::Head(Instant::now()));

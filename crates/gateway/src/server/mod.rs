@@ -5,6 +5,7 @@ mod body;
 mod connection;
 mod cors;
 mod failures;
+mod http2;
 mod reply;
 pub(crate) mod surfaces;
 mod tls;
