@@ -55,6 +55,11 @@ fn mlflow<'a>(client: &'a Client, route: &str) -> Ask<'a> {
     client.post(&format!("/endpoints/{route}/invocations")).json(&body)
 }
 
+fn anthropic<'a>(client: &'a Client, route: &str) -> Ask<'a> {
+    let body = json!({"model": route, "max_tokens": 50, "messages": [{"role": "user", "content": "Hallo"}]});
+    client.post("/anthropic/v1/messages").json(&body)
+}
+
 fn with_key<'a>(ask: Ask<'a>, key: &str) -> Ask<'a> {
     if key.is_empty() { ask } else { ask.header("x-api-key", key) }
 }
@@ -200,7 +205,6 @@ fn a_stream_is_settled_before_its_reader_can_call_again() {
     let mut body = chat("chat");
     body["stream"] = json!(true);
     body["max_tokens"] = json!(100);
-    body["stream_options"] = json!({"include_usage": true});
     // Several would not fit if they counted as they were reserved, or were still held while the next one comes.
     let mut open = Vec::new();
     for call in 0..10 {
@@ -317,10 +321,32 @@ fn each_surface_is_refused_in_its_own_words_and_operators_see_which_limit_it_was
     let error = &refused.json()["error"];
     assert_eq!((&error["message"], &error["type"]), (&json!(told), &json!("rate_limit_error")));
     assert_eq!(error["code"], "rate_limit_exceeded");
+    let refused = anthropic(&gateway.client, "chat").send();
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.json()["error"], json!({"type": "rate_limit_error", "message": told}));
     assert_eq!(gateway.accessed("refused")[0]["limit"], "route.requests");
     let metrics = gateway.metrics();
     let refusals = r#"lockgate_limit_refusals_total{route="chat",kind="requests"}"#;
-    assert_eq!(metrics.value(refusals), Some(2.0), "{}", metrics.0);
+    assert_eq!(metrics.value(refusals), Some(3.0), "{}", metrics.0);
+}
+
+#[test]
+fn anthropics_clients_read_what_is_left_where_they_look_for_it() {
+    let limits =
+        "limits: {requests: 9 per minute, prompt_tokens: 1000 per minute, completion_tokens: 60 per hour}";
+    let gateway = Gateway::start(BINARY, Some(&demo(&[("chat", limits)])));
+    let answer = anthropic(&gateway.client, "chat").send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let header = |name: &str| answer.header(&format!("anthropic-ratelimit-{name}"));
+    assert_eq!((header("requests-limit"), header("requests-remaining")), (Some("9"), Some("8")));
+    assert_eq!((header("tokens-limit"), header("tokens-remaining")), (Some("60"), Some("10")));
+    assert_eq!((header("output-tokens-limit"), header("output-tokens-remaining")), (Some("60"), Some("10")));
+    assert_eq!(header("input-tokens-limit"), Some("1000"));
+    let reset = header("output-tokens-reset").expect("a reset");
+    assert!(reset.starts_with("20") && reset.ends_with('Z') && reset.len() == 20, "{reset}");
+    assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("8"));
+    let other = openai(&gateway.client, "chat").send();
+    assert!(!other.head().contains("anthropic-ratelimit"), "{}", other.head());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
     Failure, Losses, Operation, Sampling, UpstreamError,
 };
-use crate::raw::{Edit, Peek};
+use crate::raw::{Bound, Edit, Peek};
 use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
 use bytes::Bytes;
 use std::fmt;
@@ -67,6 +67,16 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// Where bodies limit the length of their answers.
+    fn bound(&self) -> Bound {
+        Bound::COMMON
+    }
+
+    /// How the API's servers tell what is left of a limit, beside the headers that most have.
+    fn limit_headers(&self) -> Option<LimitHeaders> {
+        None
+    }
+
     /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         UpstreamError::read(status, content_type, body)
@@ -89,6 +99,13 @@ impl fmt::Debug for dyn Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Headers that tell what is left of a limit, other than `x-ratelimit-*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitHeaders {
+    /// `anthropic-ratelimit-*`, with moments in place of durations.
+    Anthropic,
 }
 
 /// An error in a dialect's own shape.

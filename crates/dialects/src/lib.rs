@@ -34,5 +34,6 @@ mod openai_completions;
 mod openai_embeddings;
 
 pub use dialect::{
-    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, by_name, names,
+    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, LimitHeaders, ModelTraits, by_name,
+    names,
 };

@@ -127,7 +127,7 @@ async fn call(
         Ok(answered) => answered.settle(account),
         Err(failure) => refuse(&failure, dialect, &id, account),
     };
-    standing.tell(reply.headers_mut());
+    standing.tell(dialect.limit_headers(), reply.headers_mut());
     reply
 }
 

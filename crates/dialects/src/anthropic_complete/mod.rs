@@ -6,7 +6,8 @@ mod stream;
 
 use crate::anthropic_messages::errors;
 use crate::canonical::{CompletionRequest, CompletionResponse, Failure, Losses};
-use crate::dialect::{CompletionCodec, Dialect, ErrorReply, ModelTraits};
+use crate::dialect::{CompletionCodec, Dialect, ErrorReply, LimitHeaders, ModelTraits};
+use crate::raw::Bound;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter, WholeMeter};
 
 /// Anthropic's `/v1/complete`.
@@ -19,6 +20,14 @@ impl Dialect for AnthropicComplete {
 
     fn complete(&self) -> Option<&dyn CompletionCodec> {
         Some(self)
+    }
+
+    fn bound(&self) -> Bound {
+        Bound { tokens: &["max_tokens_to_sample"], answers: &[], ..Bound::COMMON }
+    }
+
+    fn limit_headers(&self) -> Option<LimitHeaders> {
+        Some(LimitHeaders::Anthropic)
     }
 
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply {

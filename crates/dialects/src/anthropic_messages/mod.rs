@@ -11,7 +11,7 @@ mod tools;
 mod usage;
 
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses};
-use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
+use crate::dialect::{ChatCodec, Dialect, ErrorReply, LimitHeaders, ModelTraits};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
 /// Whose signatures these are: every service that serves Claude takes them.
@@ -31,6 +31,10 @@ impl Dialect for AnthropicMessages {
 
     fn headers(&self) -> &'static [&'static str] {
         &["anthropic-beta"]
+    }
+
+    fn limit_headers(&self) -> Option<LimitHeaders> {
+        Some(LimitHeaders::Anthropic)
     }
 
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply {

@@ -11,7 +11,7 @@ use crate::canonical::{
     Failure, Losses,
 };
 use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
-use crate::raw::to_bytes;
+use crate::raw::{Bound, to_bytes};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
 /// Why a field of another API is lost.
@@ -39,6 +39,10 @@ impl Dialect for CohereV1 {
 
     fn count_name(&self) -> &'static str {
         "num_generations"
+    }
+
+    fn bound(&self) -> Bound {
+        Bound { answers: &["num_generations"], ..Bound::COMMON }
     }
 
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {

@@ -1,6 +1,7 @@
 //! JSON that is mostly not understood: a peek at a body's top level, edits of it, and objects read and written field by
 //! field. What nobody asks for stays as it was written.
 
+mod bound;
 mod draft;
 mod object;
 mod patch;
@@ -8,6 +9,7 @@ mod scan;
 mod tap;
 mod write;
 
+pub use bound::Bound;
 pub use patch::{Edit, patch};
 pub use tap::FieldTap;
 
@@ -31,9 +33,6 @@ pub struct Peek {
     pub model: Option<String>,
     /// The top-level `stream`, when it is `true`.
     pub stream: bool,
-    /// The most tokens that all answers together may have, where the body limits them under one of the names that APIs
-    /// have for it. The largest counts where there are several, so that none of them hides another.
-    pub most_tokens: Option<u64>,
     /// Where the value of `model` stands in the body; `None` where the body has none.
     pub model_at: Option<Range<usize>>,
     /// Where the value of `stream_options` stands.
@@ -52,7 +51,7 @@ impl Peek {
     pub fn of(body: &[u8]) -> Result<Self, Failure> {
         let mut peek = Self::default();
         let mut scanner = Scanner::new(body);
-        let (mut stream_seen, mut limit, mut answers) = (false, None, 1);
+        let mut stream_seen = false;
         let mut more = scanner.open_object()?;
         while more {
             let field = scanner.field()?;
@@ -67,10 +66,6 @@ impl Peek {
                     return Err(twice("stream"));
                 }
                 peek.stream = &body[field.value.clone()] == b"true";
-            } else if MOST_TOKENS.iter().any(|name| field.is(body, name)) {
-                limit = limit.max(whole_at(&body[field.value.clone()]));
-            } else if ANSWERS.iter().any(|name| field.is(body, name)) {
-                answers = answers.max(whole_at(&body[field.value.clone()]).unwrap_or(1));
             } else if field.is(body, "stream_options") {
                 if peek.options_at.is_some() {
                     return Err(twice("stream_options"));
@@ -81,7 +76,6 @@ impl Peek {
             more = scanner.another()?;
         }
         scanner.end()?;
-        peek.most_tokens = limit.map(|limit: u64| limit.saturating_mul(answers));
         Ok(peek)
     }
 
@@ -113,19 +107,6 @@ impl Peek {
     }
 }
 
-/// What APIs call the most tokens of an answer: OpenAI's and most others, its newer name, its Responses API's, and
-/// that of Anthropic's older API.
-const MOST_TOKENS: [&str; 4] =
-    ["max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample"];
-/// What they call the number of answers, those included that are made and not told.
-const ANSWERS: [&str; 2] = ["n", "best_of"];
-
-/// The number that stands there, without its fraction; `None` when it is no number or below 0.
-fn whole_at(value: &[u8]) -> Option<u64> {
-    let number: f64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-    (number >= 0.0).then_some(number as u64)
-}
-
 fn twice(name: &str) -> Failure {
     Failure::invalid(name, format!("the body names `{name}` twice"))
 }
@@ -150,25 +131,6 @@ mod tests {
         assert_eq!(found.model.as_deref(), Some("ab"));
         assert!(found.stream);
         assert_eq!(&body[found.model_at.unwrap()], r#""a\u0062""#);
-    }
-
-    #[test]
-    fn the_most_tokens_are_found_under_every_name_and_for_all_answers_together() {
-        for (body, most) in [
-            (r#"{"max_tokens":7}"#, Some(7)),
-            (r#"{"max_completion_tokens":7,"max_tokens":9}"#, Some(9)),
-            (r#"{"max_tokens":9,"max_tok\u0065ns":1}"#, Some(9)),
-            (r#"{"n":3,"max_output_tokens":7.0}"#, Some(21)),
-            (r#"{"n":null,"best_of":2,"max_tokens":1e2}"#, Some(200)),
-            (r#"{"n":1e30,"max_tokens":1e30}"#, Some(u64::MAX)),
-            (r#"{"n":3}"#, None),
-            (r#"{"max_tokens":null}"#, None),
-            (r#"{"max_tokens":"7"}"#, None),
-            (r#"{"max_tokens":-7}"#, None),
-            (r#"{"a":{"max_tokens":7}}"#, None),
-        ] {
-            assert_eq!(peek(body).unwrap().most_tokens, most, "{body}");
-        }
     }
 
     #[test]

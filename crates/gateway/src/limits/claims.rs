@@ -58,7 +58,11 @@ fn add(claims: &mut Claims, call: &Call, scope: Scope, key: Key, estimate: &mut 
 }
 
 fn estimated(call: &Call) -> Estimate {
-    let most = if call.operation == Operation::Embed { Some(0) } else { call.most_tokens };
+    let most = match &call.asked {
+        _ if call.operation == Operation::Embed => Some(0),
+        Some(asked) => asked.most_tokens(),
+        None => call.surface.dialect.bound().read(&call.body),
+    };
     estimate::of(&call.body, most)
 }
 

@@ -33,8 +33,6 @@ pub(crate) struct Call {
     /// What the body asks, where it had to be understood already.
     pub(crate) asked: Option<Asked>,
     pub(crate) streamed: bool,
-    /// The most tokens that the body allows the answer.
-    pub(crate) most_tokens: Option<u64>,
     pub(crate) client: IpAddr,
     /// Whose key was sent, where keys are asked for.
     pub(crate) caller: Option<Arc<Caller>>,
@@ -81,7 +79,6 @@ pub(crate) async fn identify(
     // MLflow validates a body before it counts the call; other surfaces pass bytes on and let the provider judge.
     let asked = surface.mlflow.then(|| Asked::decode(surface.dialect, operation, &body)).transpose()?;
     let streamed = surface.streamed.unwrap_or_else(|| asked.as_ref().map_or(peek.stream, Asked::streamed));
-    let most_tokens = asked.as_ref().map_or(peek.most_tokens, Asked::most_tokens);
     let onward = onward(surface.dialect, &parts.headers);
     Ok(Call {
         surface,
@@ -91,7 +88,6 @@ pub(crate) async fn identify(
         peek,
         asked,
         streamed,
-        most_tokens,
         client,
         caller: view.caller().cloned(),
         request_id: id,
