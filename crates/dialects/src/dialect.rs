@@ -85,6 +85,17 @@ pub trait Dialect: Sync {
     /// Says a failure as the API's own server would, with the request's id where the API has a place for it.
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply;
 
+    /// The header in which the API says of what kind an error is, where it has one.
+    fn error_kind_header(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What stands in that header for a failure.
+    fn error_kind(&self, failure: &Failure) -> &'static str {
+        let _ = failure;
+        ""
+    }
+
     /// Whether the dialect can serve `operation`.
     fn speaks(&self, operation: Operation) -> bool {
         match operation {
@@ -292,6 +303,7 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::cohere_v1::CohereV1,
     &crate::cohere_v2::CohereV2,
     &crate::mlflow_serving::MlflowServing,
+    &crate::bedrock_converse::BedrockConverse,
 ];
 
 /// The dialect called `name`.

@@ -9,7 +9,8 @@
 //! Each dialect is a folder here with the same names in it: `request`, `response`, `stream` and `errors`, as far as it
 //! has its own. It knows no path and no provider, and no other dialect but the one that it grew from:
 //! `openai_completions`, `openai_embeddings`, `mlflow_endpoints` and the tools of `mlflow_serving` and `cohere_v2` have
-//! parts of `openai_chat`, `anthropic_complete` of `anthropic_messages`, `cohere_v2` of `cohere_v1`, and [`mlflow_contract`] is what both of
+//! parts of `openai_chat`, `anthropic_complete` and `bedrock_converse` of `anthropic_messages`, `cohere_v2` of
+//! `cohere_v1`, and [`mlflow_contract`] is what both of
 //! MLflow's REST contracts share.
 //!
 //! Whatever a dialect cannot say it records in [`canonical::Losses`]; whatever nobody here reads stays as it was
@@ -23,6 +24,7 @@ pub mod stream;
 
 mod anthropic_complete;
 mod anthropic_messages;
+mod bedrock_converse;
 mod cohere_v1;
 mod cohere_v2;
 mod dialect;

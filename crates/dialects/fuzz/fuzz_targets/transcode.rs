@@ -10,7 +10,8 @@ mod grammar;
 
 use libfuzzer_sys::fuzz_target;
 use lockgate_dialects::canonical::{Class, Event, Failure, Losses};
-use lockgate_dialects::stream::{StreamDecoder, StreamEncoder};
+use lockgate_dialects::framing::eventstream;
+use lockgate_dialects::stream::{Framing, StreamDecoder, StreamEncoder};
 use lockgate_dialects::{Dialect, ModelTraits, by_name, names};
 
 fuzz_target!(|input: &[u8]| {
@@ -78,7 +79,10 @@ fn streams(
         let mut out = Vec::new();
         whole.iter().for_each(|event| encoder.encode(event, &mut out));
         encoder.fail(&Failure::new(Class::StreamTruncated, "m"), "id", &mut out);
-        std::str::from_utf8(&out).expect("what is written is text");
+        match encoder.framing() {
+            Framing::Lines => assert!(std::str::from_utf8(&out).is_ok(), "what is written is text"),
+            Framing::Messages => assert_eq!(eventstream::whole(&out), Ok(out.len())),
+        }
     }
 }
 

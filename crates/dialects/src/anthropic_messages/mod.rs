@@ -10,6 +10,8 @@ mod stream;
 mod tools;
 mod usage;
 
+pub(crate) use request::Thought;
+
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses};
 use crate::dialect::{ChatCodec, Dialect, ErrorReply, LimitHeaders, ModelTraits};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};

@@ -5,6 +5,9 @@
 
 use super::{FrameTooLarge, MAX_FRAME};
 
+/// The media type of event streams.
+pub const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
+
 /// What comes before the headers: two lengths and their checksum.
 const PRELUDE: usize = 12;
 /// The checksum at a message's end.

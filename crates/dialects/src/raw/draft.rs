@@ -16,6 +16,13 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// An object of one field.
+    pub(crate) fn of(name: &str, value: impl Serialize) -> Self {
+        let mut draft = Self::default();
+        draft.set(name, value);
+        draft
+    }
+
     /// Sets a field.
     pub(crate) fn set(&mut self, name: &str, value: impl Serialize) {
         self.set_raw(name, to_raw(&value));

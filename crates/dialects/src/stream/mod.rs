@@ -18,8 +18,27 @@ pub trait StreamDecoder: Send {
     fn finish(&mut self, events: &mut Vec<Event>);
 }
 
+/// Where a stream can be cut so that something else may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// After a line, as in server-sent events and lines of JSON.
+    Lines,
+    /// After a message of AWS's event streams.
+    Messages,
+}
+
 /// Writes a client's stream.
 pub trait StreamEncoder: Send {
+    /// The media type of the stream.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
+    /// Where the stream can be cut.
+    fn framing(&self) -> Framing {
+        Framing::Lines
+    }
+
     /// Appends the bytes that say `event`; may be none.
     fn encode(&mut self, event: &Event, out: &mut Vec<u8>);
 

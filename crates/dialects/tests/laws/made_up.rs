@@ -276,6 +276,14 @@ pub(super) fn nonsense() -> impl Strategy<Value = Value> {
             "content_block",
             "thinking",
             "is_finished",
+            "output",
+            "toolUse",
+            "toolResult",
+            "reasoningContent",
+            "citationsContent",
+            "source",
+            "toolConfig",
+            "additionalModelRequestFields",
         ]);
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

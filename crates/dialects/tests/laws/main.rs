@@ -1,6 +1,7 @@
 //! Laws that hold for every body and every stream, whatever it says.
 
 mod anthropic;
+mod bedrock;
 mod bodies;
 mod every_codec;
 mod grammar;

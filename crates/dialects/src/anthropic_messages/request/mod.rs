@@ -9,3 +9,4 @@ mod turns;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
+pub(crate) use reasoning::Thought;

@@ -8,14 +8,14 @@ const LEAST_BUDGET: u64 = 1024;
 
 /// `thinking` and `output_config.effort`.
 #[derive(Default)]
-pub(super) struct Thought {
-    pub(super) thinking: Option<serde_json::Value>,
-    pub(super) effort: Option<&'static str>,
+pub(crate) struct Thought {
+    pub(crate) thinking: Option<serde_json::Value>,
+    pub(crate) effort: Option<&'static str>,
 }
 
 impl Thought {
     /// How to say the wish for reasoning: a budget as such, a level as effort of adaptive thinking.
-    pub(super) fn of(request: &ChatRequest, max_tokens: u64, losses: &mut Losses) -> Self {
+    pub(crate) fn of(request: &ChatRequest, max_tokens: u64, losses: &mut Losses) -> Self {
         let off = Self { thinking: Some(json!({ "type": "disabled" })), effort: None };
         let thought = match &request.reasoning {
             None => return Self::default(),
@@ -42,7 +42,7 @@ impl Thought {
     }
 
     /// Whether the model thinks.
-    pub(super) fn thinks(&self) -> bool {
+    pub(crate) fn thinks(&self) -> bool {
         self.thinking.as_ref().is_some_and(|thinking| thinking["type"] != "disabled")
     }
 }
