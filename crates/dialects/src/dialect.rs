@@ -296,6 +296,7 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::openai_chat::OpenAiChat,
     &crate::openai_completions::OpenAiCompletions,
     &crate::openai_embeddings::OpenAiEmbeddings,
+    &crate::openai_responses::OpenAiResponses,
     &crate::mlflow_routes::MlflowRoutes,
     &crate::mlflow_endpoints::MlflowEndpoints,
     &crate::anthropic_messages::AnthropicMessages,

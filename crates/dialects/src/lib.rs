@@ -8,7 +8,7 @@
 //!
 //! Each dialect is a folder here with the same names in it: `request`, `response`, `stream` and `errors`, as far as it
 //! has its own. It knows no path and no provider, and no other dialect but the one that it grew from:
-//! `openai_completions`, `openai_embeddings`, `mlflow_endpoints` and the tools of `mlflow_serving` and `cohere_v2` have
+//! `openai_completions`, `openai_embeddings`, `openai_responses`, `mlflow_endpoints` and the tools of `mlflow_serving` and `cohere_v2` have
 //! parts of `openai_chat`, `anthropic_complete` and `bedrock_converse` of `anthropic_messages`, `cohere_v2` of
 //! `cohere_v1`, and [`mlflow_contract`] is what both of
 //! MLflow's REST contracts share.
@@ -34,6 +34,7 @@ mod mlflow_serving;
 mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
+mod openai_responses;
 
 pub use dialect::{
     ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, LimitHeaders, ModelTraits, by_name,

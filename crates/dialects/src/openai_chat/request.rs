@@ -124,28 +124,35 @@ fn write_tools(request: &ChatRequest, own: bool, body: &mut Body<'_>, losses: &m
     }
 }
 
-/// OpenAI has levels where others have budgets; a model that does not reason refuses the field.
 fn write_reasoning(
     reasoning: Option<&Reasoning>,
     model: &ModelTraits,
     body: &mut Body<'_>,
     losses: &mut Losses,
 ) {
-    match reasoning {
-        None => {}
-        Some(Reasoning::Effort(effort)) => body.field("reasoning_effort", effort),
-        Some(Reasoning::Budget(budget)) if model.reasoning => {
-            let effort = match budget {
+    body.some("reasoning_effort", effort(reasoning, model, losses));
+}
+
+/// The level of effort. OpenAI has levels where others have budgets; a model that does not reason refuses the field.
+pub(crate) fn effort<'a>(
+    reasoning: Option<&'a Reasoning>,
+    model: &ModelTraits,
+    losses: &mut Losses,
+) -> Option<&'a str> {
+    match reasoning? {
+        Reasoning::Effort(effort) => return Some(effort),
+        Reasoning::Budget(budget) if model.reasoning => {
+            losses.add("reasoning", "OpenAI has levels of effort, not budgets");
+            return Some(match budget {
                 0..=2_048 => "low",
                 2_049..=8_192 => "medium",
                 _ => "high",
-            };
-            body.field("reasoning_effort", effort);
-            losses.add("reasoning", "OpenAI has levels of effort, not budgets");
+            });
         }
-        Some(Reasoning::Budget(_)) => losses.add("reasoning", "the model does not reason"),
+        Reasoning::Budget(_) => losses.add("reasoning", "the model does not reason"),
         // Not every model knows the level `none`, and those that do not refuse the request.
-        Some(Reasoning::Off) if model.reasoning => losses.add("reasoning", "the model always reasons"),
-        Some(Reasoning::Off) => {}
+        Reasoning::Off if model.reasoning => losses.add("reasoning", "the model always reasons"),
+        Reasoning::Off => {}
     }
+    None
 }

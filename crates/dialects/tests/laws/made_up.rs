@@ -15,17 +15,22 @@ pub(super) struct Block {
 }
 
 pub(super) fn block() -> impl Strategy<Value = Block> {
+    block_of("anthropic")
+}
+
+/// A block of an answer of a provider of `family`.
+pub(super) fn block_of(family: &'static str) -> impl Strategy<Value = Block> {
     let pieces = || proptest::collection::vec("[^\0]{1,12}", 0..4);
     let texts = |pieces: Vec<String>| pieces.into_iter().map(Delta::Text).collect::<Vec<_>>();
     prop_oneof![
         pieces().prop_map(move |pieces| Block { kind: BlockKind::Text, pieces: texts(pieces) }),
         (pieces(), "[a-z]{1,9}").prop_map(move |(pieces, signature)| {
             let mut pieces = texts(pieces);
-            pieces.push(Delta::Signature(Signature::made_by("anthropic", signature)));
+            pieces.push(Delta::Signature(Signature::made_by(family, signature)));
             Block { kind: BlockKind::Thinking, pieces }
         }),
-        "[a-zA-Z0-9+/]{4,16}".prop_map(|data| Block {
-            kind: BlockKind::RedactedThinking(Signature::made_by("anthropic", data)),
+        "[a-zA-Z0-9+/]{4,16}".prop_map(move |data| Block {
+            kind: BlockKind::RedactedThinking(Signature::made_by(family, data)),
             pieces: Vec::new()
         }),
         ("[a-z]{1,8}", "[a-z]{1,8}", any::<i64>()).prop_map(|(id, name, number)| {

@@ -8,3 +8,4 @@ mod grammar;
 mod json;
 mod made_up;
 mod openai;
+mod responses;

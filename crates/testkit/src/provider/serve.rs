@@ -146,6 +146,7 @@ const SPOKEN: &[(&str, &str, Option<Operation>)] = &[
     ("/chat/completions", "openai_chat", Some(Operation::Chat)),
     ("/completions", "openai_completions", Some(Operation::Complete)),
     ("/embeddings", "openai_embeddings", Some(Operation::Embed)),
+    ("/responses", "openai_responses", Some(Operation::Chat)),
     ("/messages", "anthropic_messages", Some(Operation::Chat)),
     ("/complete", "anthropic_complete", Some(Operation::Complete)),
     ("/generate", "cohere_v1", Some(Operation::Complete)),
