@@ -23,13 +23,7 @@ fn install(bench: &Bench<'_>) -> Result<Done> {
     }
     let how = "Chromium is missing: install it (Debian: apt-get install chromium) and try again";
     ensure!(exists("apt-get") && nix::unistd::geteuid().is_root(), how);
-    let apt = |arguments: &[&str]| {
-        let mut apt = bench.command("apt-get");
-        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        bench.run(&mut apt)
-    };
-    apt(&["update", "--quiet"]).context(how)?;
-    apt(&["install", "--quiet", "--yes", "--no-install-recommends", "chromium"]).context(how)?;
+    bench.apt_install("chromium").context(how)?;
     ensure!(find().is_some(), how);
     Ok(Done::Passed(String::new()))
 }

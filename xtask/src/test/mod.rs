@@ -4,6 +4,7 @@ mod board;
 mod browser;
 mod cargo;
 mod kit;
+mod node;
 mod processes;
 mod python;
 mod step;
@@ -55,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn all(difftest: Option<&std::path::Path>) -> Result<Vec<Step>> {
     let mut steps = cargo::first();
     steps.extend(python::environments());
+    steps.push(node::environment());
     steps.push(browser::installed());
     steps.extend(cargo::rest());
     steps.extend(python::suites());

@@ -1,7 +1,7 @@
 //! The suites in Python: real clients, each in the environment that its requirements name.
 
-use super::browser;
 use super::step::{Bench, Done, Step, exists};
+use super::{browser, node};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
@@ -41,6 +41,13 @@ pub(crate) fn suites() -> Vec<Step> {
             &["tests/current", "tests/openai_sdk"],
         ),
         suite("suite-sdks", "the official SDKs, each with its own API's paths", "sdks", &["tests/sdks"]),
+        suite(
+            "suite-tools",
+            "Claude Code, Codex and Gemini CLI, unmodified, on any model",
+            "sdks",
+            &["tests/tools"],
+        )
+        .needing(&["build", "env-sdks", "env-node"]),
         suite("docs-page", "/docs in a real Chromium", "current", &["tests/browser"]).needing(&[
             "build",
             "env-current",
@@ -68,6 +75,7 @@ fn suite(
         pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).args(folders);
         pytest.env("PYTHONDONTWRITEBYTECODE", "1");
         pytest.env("LOCKGATE_BINARY", &bench.place.lockgate).env("LOCKGATE_TARGET", &bench.place.target);
+        pytest.env("LOCKGATE_NODE", node::commands(bench));
         if let Some(chromium) = browser::find() {
             pytest.env("LOCKGATE_CHROMIUM", chromium);
         }

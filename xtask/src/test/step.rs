@@ -4,6 +4,7 @@ use super::processes::Group;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One step of the test.
@@ -147,6 +148,20 @@ impl Bench<'_> {
             Some(status) => bail!("{name}: {status}\n{}", self.tail()),
             None => bail!("{name} did not end in time and was killed\n{}", self.tail()),
         }
+    }
+
+    /// Installs a package of Debian's; one at a time, since apt holds a lock.
+    ///
+    /// # Errors
+    /// When apt fails.
+    pub(crate) fn apt_install(&self, package: &str) -> Result<()> {
+        static APT: Mutex<()> = Mutex::new(());
+        let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
+        for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
+            let mut apt = self.command("apt-get");
+            self.run(apt.arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        }
+        Ok(())
     }
 
     /// All that the step's commands have printed.

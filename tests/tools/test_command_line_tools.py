@@ -1,0 +1,74 @@
+"""Command-line tools, unmodified, complete a task with a tool on a model of another API, given a base URL and a key."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import keys
+import pytest
+import scripted
+from lockgate_process import Gateway, environment
+
+COMMANDS = Path(os.environ.get("LOCKGATE_NODE", "node_modules/.bin")).absolute()
+SECONDS = 120
+TASK = "Make a file called made.txt."
+MAKE = "echo made > made.txt"
+# What each tool calls the running of a command.
+RUNS = {"Bash": {"command": MAKE, "description": "Makes a file"}}
+
+
+@pytest.fixture
+def provider():
+    with scripted.Provider(RUNS) as provider:
+        yield provider
+
+
+@pytest.fixture
+def gateway(tmp_path, provider):
+    config = keys.guarded("endpoints", "endpoint_type")
+    base = f"{{openai_api_key: k, openai_api_base: '{provider.url}/v1'}}"
+    config = config.replace("{provider: demo, name: demo}", f"{{provider: openai, name: gpt-x, config: {base}}}")
+    with Gateway(tmp_path / "gateway", config) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a tool in an empty folder and home, and returns what it printed."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+
+    def run(*words, **variables):
+        path = f"{COMMANDS}:{os.environ['PATH']}"
+        variables = environment(PATH=path, HOME=str(tmp_path), NO_COLOR="1", **variables)
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (folder / "made.txt").read_text() == "made\n", done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_claude_code_works_on_a_model_that_is_not_claude(gateway, provider, run):
+    told = run(
+        *("claude", "--print", TASK, "--dangerously-skip-permissions"),
+        ANTHROPIC_BASE_URL=gateway.url,
+        ANTHROPIC_API_KEY=keys.KEY,
+        ANTHROPIC_MODEL="chat",
+        ANTHROPIC_SMALL_FAST_MODEL="chat",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        IS_SANDBOX="1",
+    )
+    assert scripted.WORD in told
+    last = provider.requests[-1]["messages"]
+    call = next(message for message in last if message.get("tool_calls"))
+    assert call["content"] == "Let me see."
+    assert any(message["role"] == "tool" and message["tool_call_id"] == "call_1" for message in last)
