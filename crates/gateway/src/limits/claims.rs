@@ -15,7 +15,7 @@ const PER_PERIOD: [Measure; 4] =
     [Measure::Requests, Measure::PromptTokens, Measure::CompletionTokens, Measure::Tokens];
 
 /// The claims of one call. Hardly a call has more, and then they are on the heap.
-pub(crate) type Claims = SmallVec<[Claim; 8]>;
+pub(crate) type Claims = SmallVec<[Claim; 6]>;
 
 /// What `call` wants of the limits of its route and of its caller: nothing, in no time, where there are none.
 pub(crate) fn claims(call: &Call, counter: &impl Counter) -> Claims {
