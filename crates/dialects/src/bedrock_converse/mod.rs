@@ -12,6 +12,7 @@ mod usage;
 
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, UpstreamError};
 use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
+use crate::raw::Bound;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
 /// Why a field of another API is lost.
@@ -27,6 +28,10 @@ impl Dialect for BedrockConverse {
 
     fn chat(&self) -> Option<&dyn ChatCodec> {
         Some(self)
+    }
+
+    fn bound(&self) -> Bound {
+        Bound { within: Some("inferenceConfig"), tokens: &["maxTokens"], answers: &[] }
     }
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {

@@ -1,11 +1,13 @@
-//! A law of every codec there is: no bytes break it.
+//! Laws of every codec there is: no bytes break it, and what it writes is found where its dialect says.
 
 use crate::grammar::fault;
 use crate::json::json_value;
 use crate::made_up::nonsense;
-use lockgate_dialects::canonical::Event;
+use lockgate_dialects::canonical::{
+    ChatRequest, CompletionRequest, Event, Losses, MaxTokens, Message, Prompt, Role, Sampling,
+};
 use lockgate_dialects::stream::StreamDecoder;
-use lockgate_dialects::{by_name, names};
+use lockgate_dialects::{ModelTraits, by_name, names};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -54,6 +56,31 @@ proptest! {
             for decoder in decoders {
                 prop_assert_eq!(fault(&decoded(decoder, &bytes)), None, "{}", dialect.name());
             }
+        }
+    }
+}
+
+#[test]
+fn the_length_of_an_answer_is_bound_where_the_dialect_says() {
+    let sampling =
+        Sampling { max_tokens: Some(MaxTokens { value: 77, completion: false }), ..Sampling::default() };
+    let traits = ModelTraits { count_name: "n", ..ModelTraits::default() };
+    let chat = ChatRequest {
+        sampling: sampling.clone(),
+        messages: vec![Message::text(Role::User, "hi")],
+        ..ChatRequest::default()
+    };
+    let prompt = Prompt::Text("hi".to_owned());
+    let complete = CompletionRequest { sampling, prompt, ..CompletionRequest::default() };
+    // Nobody is called in the words of a served model: they have no surface.
+    for dialect in names().filter(|name| *name != "mlflow_serving").filter_map(by_name) {
+        let mut losses = Losses::default();
+        let chat = dialect.chat().map(|codec| codec.encode_request(&chat, &traits, &mut losses));
+        let complete = dialect.complete().map(|codec| codec.encode_request(&complete, &traits, &mut losses));
+        for body in chat.into_iter().chain(complete) {
+            let body = body.unwrap_or_else(|failure| panic!("{}: {}", dialect.name(), failure.message));
+            let read = dialect.bound().read(&body);
+            assert_eq!(read, Some(77), "{}: {}", dialect.name(), String::from_utf8_lossy(&body));
         }
     }
 }
