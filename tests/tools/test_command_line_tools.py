@@ -14,7 +14,18 @@ SECONDS = 120
 TASK = "Make a file called made.txt."
 MAKE = "echo made > made.txt"
 # What each tool calls the running of a command.
-RUNS = {"Bash": {"command": MAKE, "description": "Makes a file"}}
+RUNS = {
+    "Bash": {"command": MAKE, "description": "Makes a file"},
+    "exec_command": {"cmd": MAKE},
+}
+CODEX = """model = "chat"
+model_provider = "lockgate"
+[model_providers.lockgate]
+name = "lockgate"
+base_url = "{url}/v1"
+env_key = "LOCKGATE_TEST_KEY"
+wire_api = "responses"
+"""
 
 
 @pytest.fixture
@@ -72,3 +83,17 @@ def test_claude_code_works_on_a_model_that_is_not_claude(gateway, provider, run)
     call = next(message for message in last if message.get("tool_calls"))
     assert call["content"] == "Let me see."
     assert any(message["role"] == "tool" and message["tool_call_id"] == "call_1" for message in last)
+
+
+def test_codex_works_on_a_model_that_knows_no_responses(gateway, provider, run, tmp_path):
+    home = tmp_path / ".codex"
+    home.mkdir()
+    (home / "config.toml").write_text(CODEX.format(url=gateway.url))
+    told = run(
+        *("codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK),
+        LOCKGATE_TEST_KEY=keys.KEY,
+    )
+    assert scripted.WORD in told
+    last = provider.requests[-1]["messages"]
+    assert next(message for message in last if message.get("tool_calls"))["content"] == "Let me see."
+    assert last[-1]["role"] == "tool" and last[-1]["tool_call_id"] == "call_1"
