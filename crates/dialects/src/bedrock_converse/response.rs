@@ -9,6 +9,9 @@ use crate::raw::{Draft, Mismatch, Object, Read};
 const NATIVE: [&str; 5] =
     ["metrics", "additionalModelResponseFields", "trace", "performanceConfig", "serviceTier"];
 
+/// The reason of an answer that a guardrail changed.
+const GUARDED: &str = "guardrail_intervened";
+
 /// Reads a provider's answer.
 pub(super) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     read(Object::of_response(body)?).map_err(Mismatch::blame_upstream)
@@ -57,7 +60,7 @@ pub(super) fn finish_reason(word: &str) -> FinishReason {
         "end_turn" | "stop_sequence" => FinishReason::Stop,
         "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
         "tool_use" => FinishReason::ToolCalls,
-        "guardrail_intervened" | "content_filtered" => FinishReason::ContentFilter,
+        GUARDED | "content_filtered" => FinishReason::ContentFilter,
         other => FinishReason::Other(other.to_owned()),
     }
 }
@@ -76,6 +79,7 @@ pub(super) fn stop_reason(reason: Option<&FinishReason>, calls: bool) -> &str {
 
 /// Writes an answer for a client.
 pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
+    lose_names(response.id.as_deref(), response.model.as_deref(), losses);
     for choice in response.choices.iter().skip(1) {
         losses.add(format!("choices[{}]", choice.index), "Bedrock's API gives one answer");
     }
@@ -88,7 +92,9 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     let mut message = Draft::of("role", "assistant");
     message.set("content", content);
     let mut body = Draft::of("output", Draft::of("message", message));
-    body.set("stopReason", stop_reason(choice.and_then(|choice| choice.finish_reason.as_ref()), calls));
+    let reason = choice.and_then(|choice| choice.finish_reason.as_ref());
+    let guarded = reason == Some(&FinishReason::ContentFilter) && is_guarded(response);
+    body.set("stopReason", if guarded { GUARDED } else { stop_reason(reason, calls) });
     body.set("usage", usage::write(&response.usage.unwrap_or_default()));
     body.set("metrics", metrics());
     for (name, value) in &response.extras {
@@ -99,6 +105,19 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         }
     }
     body.into_body()
+}
+
+/// Whether a guardrail says what it did.
+fn is_guarded(response: &ChatResponse) -> bool {
+    let trace = response.extras.iter().find(|(name, _)| name == "trace").map(|(_, trace)| trace);
+    trace.is_some_and(|trace| super::media::is_native(trace, &["guardrail"]))
+}
+
+/// Records the names that an answer bears elsewhere.
+pub(super) fn lose_names(id: Option<&str>, model: Option<&str>, losses: &mut Losses) {
+    for (field, name) in [("id", id), ("model", model)] {
+        losses.add_if(name.is_some_and(|name| !name.is_empty()), field, NO_SUCH_FIELD);
+    }
 }
 
 /// What clients require, of an answer whose provider did not say how long it took.
@@ -203,8 +222,11 @@ mod tests {
         let mut body = answer(content, "tool_use");
         body["trace"] = json!({"guardrail": {"actionReason": "No action."}});
         let mut losses = Losses::default();
-        let written = encode(&read(&body), &mut losses);
-        assert_eq!(serde_json::from_slice::<Value>(&written).expect("JSON"), body);
+        for reason in ["tool_use", "guardrail_intervened"] {
+            body["stopReason"] = json!(reason);
+            let written = encode(&read(&body), &mut losses);
+            assert_eq!(serde_json::from_slice::<Value>(&written).expect("JSON"), body);
+        }
         assert!(losses.is_empty(), "{losses:?}");
     }
 
@@ -249,8 +271,10 @@ mod tests {
         let mut response = read(&answer(json!([{"text": "a"}]), "end_turn"));
         response.choices.push(response.choices[0].clone());
         response.extras.push(("system_fingerprint".to_owned(), to_raw("fp")));
+        response.model = Some("m".to_owned());
         let mut losses = Losses::default();
         encode(&response, &mut losses);
-        assert_eq!(losses.count(), 2);
+        let paths: Vec<_> = losses.iter().map(|loss| loss.path.as_str()).collect();
+        assert_eq!(paths, ["model", "choices[0]", "system_fingerprint"]);
     }
 }

@@ -93,10 +93,8 @@ fn request() -> impl Strategy<Value = Value> {
             if let Some((id, failed)) = call {
                 answer
                     .push(json!({"toolUse": {"toolUseId": id, "name": "look", "input": {"a": [1.5, null]}}}));
-                let mut result = json!({"toolUseId": id, "content": [{"text": "r"}]});
-                if failed {
-                    result["status"] = json!("error");
-                }
+                let status = if failed { "error" } else { "success" };
+                let result = json!({"toolUseId": id, "content": [{"text": "r"}], "status": status});
                 results.push(json!({ "toolResult": result }));
             }
             messages.push(json!({"role": "assistant", "content": answer}));

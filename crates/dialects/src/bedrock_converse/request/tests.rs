@@ -100,7 +100,7 @@ fn tools_answers_stand_in_one_turn_before_what_the_user_says() {
         json!([
         {"role": "user", "content": [{"text": "a"}, {"text": "b"}]},
         {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c_1", "name": "look", "input": {"q": 1.5}}}]},
-        {"role": "user", "content": [{"toolResult": {"toolUseId": "c_1", "content": [{"text": "r"}]}}, {"text": "so?"}]}])
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "c_1", "content": [{"text": "r"}], "status": "success"}}, {"text": "so?"}]}])
     );
     let schema = json!({"json": {"type": "object", "properties": {}}});
     assert_eq!(

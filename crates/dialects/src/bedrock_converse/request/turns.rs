@@ -93,9 +93,7 @@ impl<'a> Turns<'a> {
         let mark = cache::mark(&message.extras).cloned().or(writer.mark);
         let mut result = Draft::of("toolUseId", blocks::valid_id(id));
         result.set("content", writer.blocks);
-        if message.is_error {
-            result.set("status", "error");
-        }
+        result.set("status", if message.is_error { "error" } else { "success" });
         let turn = self.turn("user");
         let point = mark.and_then(|mark| cache::write(&mark, path, losses));
         for block in [Some(Draft::of("toolResult", result)), point].into_iter().flatten() {

@@ -2,23 +2,21 @@
 
 use crate::anthropic_messages::FAMILY as CLAUDE;
 use crate::bedrock_converse::{NO_SUCH_FIELD, blocks, errors, response, usage};
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Signature, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Usage};
 use crate::framing::eventstream;
 use crate::raw::to_bytes;
-use crate::stream::{Framing, StreamEncoder};
+use crate::stream::{Framing, InTurn, StreamEncoder, Told};
 use serde::Serialize;
 use serde_json::json;
-use std::collections::VecDeque;
 
-/// Writes a stream of one answer. One block is open at a time: what other blocks get meanwhile waits its turn. The last
-/// events wait for the end, for usage may come after the reason.
+/// Writes a stream of one answer, one block after the other. The last events wait for the end, for usage may come after
+/// the reason.
 #[derive(Default)]
 pub(crate) struct Encoder {
     started: bool,
     done: bool,
-    /// Blocks that are not closed yet, the open one first.
-    blocks: VecDeque<Block>,
-    next_index: u32,
+    turn: InTurn,
+    open: Open,
     reason: Option<FinishReason>,
     calls: bool,
     usage: Usage,
@@ -27,42 +25,51 @@ pub(crate) struct Encoder {
     losses: Losses,
 }
 
-struct Block {
-    number: u32,
-    kind: BlockKind,
-    /// What waits while another block is open.
-    waiting: Vec<Delta>,
+/// The block that is open, if one is.
+#[derive(Default)]
+struct Open {
+    index: u32,
+    thinking: bool,
     /// Whether anything was said of it; a block begins with its first piece.
     said: bool,
-    closed: bool,
 }
 
 impl StreamEncoder for Encoder {
-    fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
-        if self.done {
-            return;
-        }
-        match event {
-            Event::Started { .. } => self.start(out),
-            Event::BlockOpened { choice: 0, block, kind } => self.open(*block, kind, out),
-            Event::BlockGrew { choice: 0, block, delta } => self.grow(*block, delta, out),
-            Event::BlockClosed { choice: 0, block } => self.close(*block, out),
-            Event::Ended { choice: 0, reason } => self.reason.clone_from(reason),
-            Event::Usage(usage) => self.usage.update(*usage),
-            Event::Finished => self.finish(out),
-            Event::Aside { field, .. } => self.losses.add(*field, NO_SUCH_FIELD),
-            Event::BlockOpened { choice, .. } | Event::Ended { choice, .. } => self.other(*choice),
-            // A failure is said by `fail`, with its class.
-            Event::BlockGrew { .. } | Event::BlockClosed { .. } | Event::Failed(_) | Event::Unknown(_) => {}
-        }
-    }
-
     fn content_type(&self) -> &'static str {
         eventstream::CONTENT_TYPE
     }
 
     fn framing(&self) -> Framing {
         Framing::Messages
+    }
+
+    fn encode(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.done {
+            return;
+        }
+        match event {
+            Event::Started { id, model, .. } => {
+                self.start(out);
+                response::lose_names(id.as_deref(), model.as_deref(), &mut self.losses);
+            }
+            Event::BlockOpened { choice: 0, kind, .. } => {
+                self.start(out);
+                self.calls |= matches!(kind, BlockKind::ToolCall { .. });
+                self.turn.take(event, |told| self.open.tell(told, out));
+            }
+            Event::BlockGrew { choice: 0, .. } | Event::BlockClosed { choice: 0, .. } => {
+                self.turn.take(event, |told| self.open.tell(told, out));
+            }
+            Event::Ended { choice: 0, reason } => self.reason.clone_from(reason),
+            Event::Usage(usage) => self.usage.update(*usage),
+            Event::Finished => self.finish(out),
+            Event::Aside { choice, field, .. } => {
+                self.losses.add(format!("choices[{choice}].{field}"), NO_SUCH_FIELD);
+            }
+            Event::BlockOpened { choice, .. } | Event::Ended { choice, .. } => self.other(*choice),
+            // A failure is said by `fail`, with its class.
+            Event::BlockGrew { .. } | Event::BlockClosed { .. } | Event::Failed(_) | Event::Unknown(_) => {}
+        }
     }
 
     fn fail(&mut self, failure: &Failure, _request_id: &str, out: &mut Vec<u8>) {
@@ -91,124 +98,70 @@ impl Encoder {
         }
     }
 
-    fn open(&mut self, number: u32, kind: &BlockKind, out: &mut Vec<u8>) {
-        self.start(out);
-        self.calls |= matches!(kind, BlockKind::ToolCall { .. });
-        if let BlockKind::ToolCall { signature: Some(signature), .. } = kind {
-            self.keep(signature, out);
-        }
-        self.push(Block { number, kind: kind.clone(), waiting: Vec::new(), said: false, closed: false }, out);
-    }
-
-    /// Keeps the signature of the call that follows in a block of its own, as a whole answer does.
-    fn keep(&mut self, signature: &Signature, out: &mut Vec<u8>) {
-        let waiting = vec![Delta::Signature(signature.clone())];
-        self.push(
-            Block { number: u32::MAX, kind: BlockKind::Thinking, waiting, said: false, closed: true },
-            out,
-        );
-        self.close_front(out);
-    }
-
-    fn push(&mut self, block: Block, out: &mut Vec<u8>) {
-        self.blocks.push_back(block);
-        if self.blocks.len() == 1 {
-            self.write_start(out);
-        }
-    }
-
-    fn grow(&mut self, number: u32, delta: &Delta, out: &mut Vec<u8>) {
-        let Some(place) = self.blocks.iter().position(|block| block.number == number) else { return };
-        match (place, self.blocks.get_mut(place)) {
-            (0, Some(block)) => block.say(self.next_index, delta, out),
-            (_, Some(block)) => block.wait(delta),
-            (_, None) => {}
-        }
-    }
-
-    fn close(&mut self, number: u32, out: &mut Vec<u8>) {
-        if let Some(block) = self.blocks.iter_mut().find(|block| block.number == number) {
-            block.closed = true;
-        }
-        self.close_front(out);
-    }
-
-    fn close_front(&mut self, out: &mut Vec<u8>) {
-        while self.blocks.front().is_some_and(|block| block.closed) {
-            self.write_stop(out);
-        }
-    }
-
     fn finish(&mut self, out: &mut Vec<u8>) {
         self.start(out);
-        while !self.blocks.is_empty() {
-            self.write_stop(out);
-        }
+        self.turn.finish(|told| self.open.tell(told, out));
         let reason = response::stop_reason(self.reason.as_ref(), self.calls);
         write("messageStop", &json!({ "stopReason": reason }), out);
         let metadata = [("usage", usage::write(&self.usage)), ("metrics", response::metrics())];
         write("metadata", &indexmap::IndexMap::from(metadata), out);
         self.done = true;
     }
+}
 
-    /// Opens the first block and says what waited for it.
-    fn write_start(&mut self, out: &mut Vec<u8>) {
-        let index = self.next_index;
-        let Some(block) = self.blocks.front_mut() else { return };
-        match &block.kind {
-            BlockKind::ToolCall { id, name, .. } => {
+impl Open {
+    fn tell(&mut self, told: Told<'_>, out: &mut Vec<u8>) {
+        match told {
+            Told::Opened(kind) => self.begin(kind, out),
+            Told::Grew(delta) => self.say(delta, out),
+            Told::Closed => {
+                if !self.said {
+                    self.say(&Delta::Text(String::new()), out);
+                }
+                self.stop(out);
+            }
+        }
+    }
+
+    fn begin(&mut self, kind: &BlockKind, out: &mut Vec<u8>) {
+        match kind {
+            BlockKind::ToolCall { id, name, signature } => {
+                if let Some(signature) = signature {
+                    // Kept in a block of its own, as a whole answer does.
+                    self.say(&Delta::Signature(signature.clone()), out);
+                    self.stop(out);
+                }
                 let call = json!({ "toolUse": { "toolUseId": blocks::valid_id(id), "name": name } });
-                write("contentBlockStart", &json!({ "contentBlockIndex": index, "start": call }), out);
-                block.said = true;
+                write("contentBlockStart", &json!({ "contentBlockIndex": self.index, "start": call }), out);
             }
             BlockKind::RedactedThinking(data) => {
                 let redacted = json!({ "reasoningContent": { "redactedContent": blocks::redacted(data) } });
-                write("contentBlockDelta", &Grown { index, delta: redacted }, out);
-                block.said = true;
+                write("contentBlockDelta", &Grown { index: self.index, delta: redacted }, out);
             }
             BlockKind::Text | BlockKind::Thinking | BlockKind::Refusal => {}
         }
-        for delta in std::mem::take(&mut block.waiting) {
-            block.say(index, &delta, out);
-        }
+        self.thinking = *kind == BlockKind::Thinking;
+        self.said = matches!(kind, BlockKind::ToolCall { .. } | BlockKind::RedactedThinking(_));
     }
 
-    /// Closes the first block and opens the next.
-    fn write_stop(&mut self, out: &mut Vec<u8>) {
-        if let Some(mut block) = self.blocks.pop_front() {
-            if !block.said {
-                block.say(self.next_index, &Delta::Text(String::new()), out);
-            }
-            write("contentBlockStop", &json!({ "contentBlockIndex": self.next_index }), out);
-            self.next_index = self.next_index.saturating_add(1);
-        }
-        self.write_start(out);
-    }
-}
-
-impl Block {
-    /// Keeps a piece until the block's turn, joined with the piece before it.
-    fn wait(&mut self, delta: &Delta) {
-        match (self.waiting.last_mut(), delta) {
-            (Some(Delta::Text(before)), Delta::Text(piece))
-            | (Some(Delta::Arguments(before)), Delta::Arguments(piece)) => before.push_str(piece),
-            _ => self.waiting.push(delta.clone()),
-        }
+    fn stop(&mut self, out: &mut Vec<u8>) {
+        write("contentBlockStop", &json!({ "contentBlockIndex": self.index }), out);
+        self.index = self.index.saturating_add(1);
     }
 
-    fn say(&mut self, index: u32, delta: &Delta, out: &mut Vec<u8>) {
+    fn say(&mut self, delta: &Delta, out: &mut Vec<u8>) {
         self.said = true;
-        let event = "contentBlockDelta";
-        match (&self.kind, delta) {
-            (BlockKind::Thinking, Delta::Text(text)) => {
+        let (event, index) = ("contentBlockDelta", self.index);
+        match delta {
+            Delta::Text(text) if self.thinking => {
                 write(event, &Grown { index, delta: Reasoned { reasoning: Piece::Text(text) } }, out);
             }
-            (_, Delta::Text(text)) => write(event, &Grown { index, delta: Piece::Text(text) }, out),
-            (_, Delta::Signature(signature)) => {
+            Delta::Text(text) => write(event, &Grown { index, delta: Piece::Text(text) }, out),
+            Delta::Signature(signature) => {
                 let piece = Piece::Signature(&signature.for_client(CLAUDE));
                 write(event, &Grown { index, delta: Reasoned { reasoning: piece } }, out);
             }
-            (_, Delta::Arguments(input)) => {
+            Delta::Arguments(input) => {
                 write(event, &Grown { index, delta: Called { call: Piece::Input(input) } }, out);
             }
         }
@@ -250,7 +203,7 @@ fn write(event: &str, payload: &impl Serialize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical::Class;
+    use crate::canonical::{Class, Signature};
     use crate::framing::eventstream::MessageReader;
     use crate::raw::to_raw;
     use serde_json::Value;
@@ -346,12 +299,14 @@ mod tests {
         let mut encoder = Encoder::default();
         let mut out = Vec::new();
         let aside = Event::Aside { choice: 0, block: None, field: "logprobs", value: to_raw(&1) };
-        for event in [START, aside, Event::BlockOpened { choice: 1, block: 0, kind: BlockKind::Text }] {
+        let named =
+            Event::Started { id: Some("i".to_owned()), model: Some("m".to_owned()), created: Some(1) };
+        for event in [named, aside, Event::BlockOpened { choice: 1, block: 0, kind: BlockKind::Text }] {
             encoder.encode(&event, &mut out);
         }
         encoder.encode(&Event::Ended { choice: 1, reason: None }, &mut out);
         let paths: Vec<_> = encoder.losses().iter().map(|loss| loss.path.clone()).collect();
-        assert_eq!(paths, ["logprobs", "choices[1]"]);
+        assert_eq!(paths, ["id", "model", "choices[0].logprobs", "choices[1]"]);
     }
 
     #[test]
