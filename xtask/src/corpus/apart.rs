@@ -164,6 +164,8 @@ pub(crate) fn differences(read: Option<Usage>, apart: &Usage) -> Vec<String> {
 /// The text and the arguments of calls that a stream's frames hold for the first choice, each joined.
 pub(crate) fn streamed(api: &str, frames: &[Value]) -> Option<(String, String)> {
     let (mut text, mut arguments) = (String::new(), String::new());
+    // Where a tool is called that runs at the provider.
+    let mut elsewhere = None;
     for frame in frames {
         let at = |path: &str| frame.pointer(path).and_then(Value::as_str).unwrap_or_default();
         match api {
@@ -200,8 +202,14 @@ pub(crate) fn streamed(api: &str, frames: &[Value]) -> Option<(String, String)> 
             }
             "chat_v2" => text.push_str(at("/delta/message/content/text")),
             "converse_stream" => {
+                let index = frame["contentBlockIndex"].as_u64();
+                if at("/start/toolUse/type") == "server_tool_use" {
+                    elsewhere = index;
+                }
                 text.push_str(at("/delta/text"));
-                arguments.push_str(at("/delta/toolUse/input"));
+                if elsewhere.is_none() || elsewhere != index {
+                    arguments.push_str(at("/delta/toolUse/input"));
+                }
             }
             "chat_native" => text.push_str(at("/message/content")),
             _ => return None,

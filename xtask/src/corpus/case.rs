@@ -3,8 +3,10 @@
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use lockgate_dialects::framing::eventstream;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One exchange.
@@ -27,6 +29,8 @@ pub(crate) enum Answer {
     Whole(Vec<u8>),
     /// A stream's bytes.
     Stream(Vec<u8>),
+    /// A stream of which the recording holds neither the bytes nor all that they said.
+    Unframed,
 }
 
 impl Case {
@@ -48,7 +52,12 @@ impl Case {
             status: head["status"].as_u64().context("response.json lacks status")?.try_into()?,
             content_type: content_type.or_else(|| Some("application/json".to_owned())),
             request: raw_field(&request, "body")?.filter(|body| body.starts_with(b"{")),
-            answer: answer(folder, &head, &response)?,
+            answer: match answer(folder, &head, &response)? {
+                Answer::Stream(lines) if meta["api"] == "converse_stream" && lines.starts_with(b"{") => {
+                    framed(&lines)
+                }
+                answer => answer,
+            },
         })
     }
 }
@@ -70,9 +79,23 @@ fn answer(folder: &Path, head: &Value, response: &[u8]) -> Result<Answer> {
     Ok(Answer::Whole(body))
 }
 
+/// The bytes of an event stream whose messages were recorded as lines, `{"messageStop":{…}}` and so on.
+fn framed(lines: &[u8]) -> Answer {
+    let (mut stream, mut last) = (Vec::new(), String::new());
+    for line in lines.split(|byte| *byte == b'\n') {
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(line).unwrap_or_default();
+        for (kind, payload) in fields {
+            let headers = [(":event-type", kind.as_str()), (":message-type", "event")];
+            eventstream::write(&headers, payload.get().as_bytes(), &mut stream);
+            last = kind;
+        }
+    }
+    if last == "metadata" { Answer::Stream(stream) } else { Answer::Unframed }
+}
+
 /// A field of an object with every byte as it stands in the file.
 fn raw_field(json: &[u8], name: &str) -> Result<Option<Vec<u8>>> {
-    let fields: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_slice(json)?;
+    let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(json)?;
     Ok(fields.get(name).map(|value| value.get().as_bytes().to_vec()))
 }
 

@@ -79,6 +79,7 @@ fn one(case: &Case, report: &mut Report) {
     match &case.answer {
         Answer::Whole(body) => answers::check(case, own, operation, body, report),
         Answer::Stream(bytes) => streams::check(case, own, operation, bytes, report),
+        Answer::Unframed => report.not_built(case),
     }
 }
 

@@ -114,7 +114,13 @@ fn write_source(media: &Media, path: &str, losses: &mut Losses) -> Option<(&'sta
                 losses.add(path, "Bedrock's API takes no such media type");
                 return None;
             };
-            Some((format, Draft::of("bytes", data)))
+            let cited = media.extras.iter().any(|(name, _)| name == "citations");
+            let text = BASE64.decode(data).ok().filter(|_| cited && format == "txt");
+            // Sources are cited by their characters in text alone.
+            Some(match text.and_then(|bytes| String::from_utf8(bytes).ok()) {
+                Some(text) => (format, Draft::of("text", text)),
+                None => (format, Draft::of("bytes", data)),
+            })
         }
         MediaSource::Url(url) if url.starts_with("s3://") => {
             let ending = url.rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -228,5 +234,9 @@ mod tests {
         assert!(matches!(&media.source, MediaSource::Base64 { media_type, data }
             if media_type == "text/plain" && data == "aMOp"));
         assert_eq!(media.extras.len(), 1);
+        let mut cited = media;
+        cited.extras.push(("citations".to_owned(), to_raw(&json!({"enabled": true}))));
+        let (block, _) = written(&cited, &mut Vec::new());
+        assert_eq!(block.expect("a block")["document"]["source"], json!({"text": "hé"}));
     }
 }
