@@ -118,6 +118,9 @@ pub(crate) struct Start {
     /// Refuse unknown and duplicate keys instead of warning of them.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// A directory for routes that are made at run time, with an admin's key; without it none can be made.
+    #[arg(long, value_name = "DIR", env = "LOCKGATE_STATE_DIR", hide_env_values = true)]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// The three ways to say start. MLflow's two read MLflow's own variable each.
@@ -196,6 +199,7 @@ Examples:
   lockgate start
   lockgate start --config-path config.yaml --port 8080 --workers 4
   MLFLOW_GATEWAY_CONFIG=config.yaml lockgate gateway start --host 0.0.0.0
+  lockgate start --config-path config.yaml --state-dir /var/lib/lockgate
   lockgate deployments start-server --config-path config.yaml";
 
 #[cfg(test)]

@@ -9,8 +9,14 @@ use std::process::ExitCode;
 /// Checks `file`. Status 2 when it is bad.
 pub(crate) fn run(file: PathBuf) -> ExitCode {
     let path = file.display().to_string();
-    let settings =
-        Settings { host: String::new(), port: 0, workers: 1, config_path: Some(file), strict: true };
+    let settings = Settings {
+        host: String::new(),
+        port: 0,
+        workers: 1,
+        config_path: Some(file),
+        strict: true,
+        state_dir: None,
+    };
     match lockgate_gateway::load(&settings) {
         Ok(loaded) => {
             let config = loaded.config;

@@ -17,6 +17,8 @@ pub(crate) fn run(start: Start, variant: Variant) -> ExitCode {
         host: start.host,
         port: start.port,
         strict: start.strict,
+        // An empty variable is as good as none.
+        state_dir: start.state_dir.filter(|folder| !folder.as_os_str().is_empty()),
     };
     match lockgate_gateway::load(&settings) {
         Ok(loaded) => finish(serve(settings, loaded)),
@@ -41,7 +43,8 @@ fn serve(settings: Settings, loaded: Loaded) -> anyhow::Result<()> {
     {
         tracing::warn!(
             host = listen.host,
-            "'admin.listen' is beyond this machine: whoever reaches it sees metrics and status without a key"
+            "'admin.listen' is beyond this machine: whoever reaches it sees metrics and status and may change routes, \
+             without a key"
         );
     }
     if settings.config_path.is_none() {
@@ -72,8 +75,9 @@ fn invitation(host: &str, port: u16) -> String {
 /// Says why the config is refused, in the words and with the status of MLflow's command (click's usage error).
 fn refuse(variant: Variant, error: &LoadError) -> ExitCode {
     let words = variant.words();
+    let option = if matches!(error, LoadError::StateDir { .. }) { "--state-dir" } else { "--config-path" };
     say(&format!(
-        "Usage: {words} [OPTIONS]\nTry '{words} --help' for help.\n\nError: Invalid value for '--config-path': {error}\n"
+        "Usage: {words} [OPTIONS]\nTry '{words} --help' for help.\n\nError: Invalid value for '{option}': {error}\n"
     ));
     ExitCode::from(2)
 }

@@ -93,6 +93,8 @@ pub struct Admin {
     pub keys: Vec<KeyHash>,
     /// A second address that serves operators' pages, and them alone, without a key.
     pub listen: Option<Listen>,
+    /// Whether routes that are made at run time may ask servers that are not public.
+    pub allow_private_addresses: bool,
 }
 
 /// An address to listen on.
@@ -143,7 +145,8 @@ pub(crate) fn check(
             );
             return None;
         }
-        Some(Admin { keys, listen })
+        let allow_private_addresses = section.allow_private_addresses.value.flatten().unwrap_or_default();
+        Some(Admin { keys, listen, allow_private_addresses })
     });
     (checked, admin)
 }

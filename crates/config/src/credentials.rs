@@ -37,6 +37,7 @@ fn define(check: &Check<'_>, key: &Node, value: &Node) -> Option<(String, Option
 /// What `{credential: name}` stands for; a name that nobody defined is noted.
 pub(crate) fn named(check: &Check<'_>, span: &Span, name: &str) -> Option<Vec<Secret>> {
     if let Some(keys) = check.credentials.get(name) {
+        check.used.borrow_mut().push(name.to_owned());
         return keys.clone();
     }
     let known = check.credentials.keys().map(String::as_str);

@@ -10,6 +10,7 @@ use crate::mask::presentable;
 use crate::node::{Content, Node};
 use crate::notes::Note;
 use crate::read::{self, At};
+use crate::run_time;
 use crate::secret::Secret;
 use crate::suggest::closest;
 use crate::values;
@@ -71,6 +72,9 @@ pub(crate) fn literal(check: &Check<'_>, node: &Node) -> Option<Secret> {
 /// A string as MLflow reads it, a form, or a list of forms. A list of strings stays a mistake, as in MLflow.
 fn keys(check: &Check<'_>, node: &Node, place: Place) -> Option<Vec<Secret>> {
     match &node.content {
+        Content::Text(text) if check.guard.is_some() => {
+            run_time::literal(check, node, text).map(|key| vec![key])
+        }
         Content::Text(text) => match text.strip_prefix('$') {
             Some(name) => from_env(check, node, name).map(|key| vec![key]),
             None => from_file_or_literal(check, node, text).map(|key| vec![key]),
@@ -94,6 +98,9 @@ fn keys(check: &Check<'_>, node: &Node, place: Place) -> Option<Vec<Secret>> {
 
 /// A mapping that says what it is.
 fn form(check: &Check<'_>, node: &Node, place: Place) -> Option<Vec<Secret>> {
+    if check.guard.is_some() {
+        return run_time::form(check, node);
+    }
     let entries = node.entries().unwrap_or_default();
     if node.get("command").is_some() {
         return from_command(check, node).map(|key| vec![key]);

@@ -18,9 +18,11 @@ mod model;
 mod node;
 mod notes;
 mod provider;
+mod public;
 mod read;
 mod refusal;
 mod routes;
+mod run_time;
 mod scalar;
 mod schema;
 mod secret;
@@ -44,7 +46,9 @@ pub use model::{
     Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, OnLoss, Proxy, Route,
     Server, Service, Share, StreamUsage, Style, Target, Timeouts,
 };
+pub use public::is_public;
 pub use refusal::{Bodies, Facts, Refusal, refused};
+pub use run_time::{MOST_ROUTES, NotServed, Refused, RunTime, entries, is_name, text};
 pub use secret::Secret;
 
 /// The config that is served without one: chat, completions and embeddings of the `demo` provider.
@@ -61,6 +65,11 @@ pub trait Sources {
     /// When there is one that cannot be read, or (`NotFound`) when one was there for an earlier config and is gone: its
     /// path must not be taken for a key.
     fn file(&self, path: &str) -> std::io::Result<Option<Vec<u8>>>;
+
+    /// Whether a regular file is there. It is not read.
+    fn is_file(&self, _path: &str) -> bool {
+        false
+    }
 
     /// What a command prints.
     ///
@@ -128,7 +137,22 @@ pub fn check(
     sources: &dyn Sources,
     options: Options,
 ) -> Result<Config, Mistakes> {
-    check::check(text, file_name, sources, options)
+    check::check(text, file_name, None, sources, options)
+}
+
+/// Checks a config and, beside it, the routes that were made at run time. What is wrong with those is in
+/// [`Config::not_served`] and refuses nothing else.
+///
+/// # Errors
+/// Every [`Mistake`] of the config.
+pub fn check_both(
+    text: &str,
+    file_name: &str,
+    run_time: Option<RunTime<'_>>,
+    sources: &dyn Sources,
+    options: Options,
+) -> Result<Config, Mistakes> {
+    check::check(text, file_name, run_time, sources, options)
 }
 
 /// The JSON Schema of a config, for editors; made from the types that read it.

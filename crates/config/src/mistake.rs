@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::mask::Masks;
-use crate::node::{Node, Span};
+use crate::node::{Document, Node, Span};
 use crate::notes::Note;
+
+/// What MLflow says before the path of a value that is wrong.
+const FRAME: &str = "The gateway configuration is invalid: ";
 
 /// Something wrong, or odd, in a file.
 #[derive(Debug, Clone)]
@@ -25,6 +28,21 @@ pub struct Mistake {
     excerpt: String,
     /// Where the underlining begins in `excerpt`, and how long it is, in characters.
     underlined: (usize, usize),
+}
+
+impl Mistake {
+    /// What is wrong and what was meant, in one line, for whoever sent the part at `path`.
+    pub(crate) fn short(&self, path: &str) -> String {
+        let message = self.message.strip_prefix(FRAME).unwrap_or(&self.message);
+        let below = self.path.strip_prefix(path).unwrap_or(&self.path).trim_start_matches('.');
+        let message = message.strip_prefix(path).unwrap_or(message).trim_start_matches(['.', ':', ' ']);
+        let named = below.is_empty() || message.starts_with(below);
+        let message = if named { message.to_owned() } else { format!("{below}: {message}") };
+        match &self.hint {
+            Some(hint) => format!("{message} ({hint})"),
+            None => message,
+        }
+    }
 }
 
 impl fmt::Display for Mistake {
@@ -101,7 +119,12 @@ pub(crate) struct Source<'a> {
     pub(crate) masks: Masks,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// A text that could be read.
+    pub(crate) fn of(text: &'a str, file_name: &str, document: &'a Document) -> Self {
+        Self { text, file: file_name.into(), root: document.root.as_ref(), masks: Masks::of(document) }
+    }
+
     /// Turns a note into what its reader sees.
     pub(crate) fn show(&self, note: Note) -> Mistake {
         let at = floor(self.text, note.span.start);
@@ -110,8 +133,8 @@ impl Source<'_> {
         let path = self.path(&note);
         let message = match (note.framed, path.is_empty()) {
             (false, _) => note.message,
-            (true, true) => format!("The gateway configuration is invalid: {}", note.message),
-            (true, false) => format!("The gateway configuration is invalid: {path}: {}", note.message),
+            (true, true) => format!("{FRAME}{}", note.message),
+            (true, false) => format!("{FRAME}{path}: {}", note.message),
         };
         let (excerpt, underlined) =
             self.excerpt(start..end, at..floor(self.text, note.span.end.clamp(at, end)));

@@ -17,6 +17,7 @@ use crate::callers::{Admin, Caller};
 use crate::listener::Tls;
 use crate::mistake::Mistake;
 use crate::refusal::Refusal;
+use crate::run_time::NotServed;
 use crate::secret::Secret;
 
 /// A config that was checked whole.
@@ -35,6 +36,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// What is odd, but does not stop a start.
     pub warnings: Vec<Mistake>,
+    /// Routes that were made at run time and do not serve.
+    pub not_served: NotServed,
     /// Key and certificate files whose change should have the config checked again.
     pub watched: Vec<PathBuf>,
     /// How long what was resolved is good at most: the shortest time to live of a command's output.
@@ -178,8 +181,12 @@ pub enum Style {
 /// What a caller names.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Unique in the file.
+    /// Unique.
     pub name: String,
+    /// Whether it was made at run time, and is not the config's own.
+    pub run_time: bool,
+    /// The line of its file, from 1, in which it begins.
+    pub line: usize,
     /// In which generation of the file it is written.
     pub style: Style,
     /// What it is asked to do.
@@ -316,6 +323,8 @@ pub struct Api {
     pub refuses: Vec<Refusal>,
     /// A caller's `model` is a parameter like any other.
     pub allows_model: bool,
+    /// Only public addresses may be connected to, whatever the host's name leads to.
+    pub public_only: bool,
 }
 
 impl fmt::Debug for Api {
@@ -333,6 +342,7 @@ impl fmt::Debug for Api {
             .field("traits", &self.traits)
             .field("refuses", &self.refuses.len())
             .field("allows_model", &self.allows_model)
+            .field("public_only", &self.public_only)
             .finish()
     }
 }

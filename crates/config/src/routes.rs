@@ -30,13 +30,12 @@ pub(crate) struct Common<'a> {
 }
 
 /// Checks `routes` and `endpoints`.
-pub(crate) fn check(check: &Check<'_>, root: &Node, defaults: &Defaults, timeouts: Timeouts) -> Vec<Route> {
-    let common = Common { defaults, timeouts };
+pub(crate) fn check(check: &Check<'_>, root: &Node, common: &Common<'_>) -> Vec<Route> {
     match (root.entry("endpoints"), root.entry("routes")) {
         (Some(endpoints), Some(split)) if traffic::is_split(&split.1) => {
             unique(check, &[&endpoints.1, &split.1], DUPLICATE_EITHER);
-            let mut routes = list(check, endpoints, Style::Endpoints, &common);
-            let split = traffic::check(check, split, &endpoints.1, &routes, &common);
+            let mut routes = list(check, endpoints, Style::Endpoints, common);
+            let split = traffic::check(check, split, &endpoints.1, &routes, common);
             routes.extend(split);
             routes
         }
@@ -45,7 +44,7 @@ pub(crate) fn check(check: &Check<'_>, root: &Node, defaults: &Defaults, timeout
                 check.notes.warning(key.span.clone(), "'routes' is ignored: the file has 'endpoints'");
             }
             unique(check, &[&endpoints.1], DUPLICATE_ENDPOINT);
-            list(check, endpoints, Style::Endpoints, &common)
+            list(check, endpoints, Style::Endpoints, common)
         }
         (None, Some(split)) if traffic::is_split(&split.1) => {
             let hint = "the destinations of `routes` are endpoints of the same file";
@@ -54,7 +53,7 @@ pub(crate) fn check(check: &Check<'_>, root: &Node, defaults: &Defaults, timeout
         }
         (None, Some(routes)) => {
             unique(check, &[&routes.1], DUPLICATE_ROUTE);
-            list(check, routes, Style::Classic, &common)
+            list(check, routes, Style::Classic, common)
         }
         (None, None) => {
             let hint = "a config has `routes` (MLflow 2.5 to 2.8) or `endpoints` (MLflow 2.9 and later)";
@@ -86,7 +85,8 @@ fn list(check: &Check<'_>, (key, list): &(Node, Node), style: Style, common: &Co
     elements.iter().filter_map(|element| route(check, element, style, common)).collect()
 }
 
-fn route(check: &Check<'_>, node: &Node, style: Style, common: &Common<'_>) -> Option<Route> {
+/// Checks one route, and not whether another has its name.
+pub(crate) fn route(check: &Check<'_>, node: &Node, style: Style, common: &Common<'_>) -> Option<Route> {
     let entry: Entry = read::read(node, check.notes)?;
     let name = name(check, node, &entry.name);
     let (operation, style) = operation(check, node, &entry, style);
@@ -98,6 +98,8 @@ fn route(check: &Check<'_>, node: &Node, style: Style, common: &Common<'_>) -> O
     let (name, operation, target) = (name?, operation?, target?);
     Some(Route {
         name,
+        run_time: false,
+        line: check.line(node.span.start),
         style,
         operation,
         targets: vec![Share { target: Arc::new(target), weight: 100 }],

@@ -9,6 +9,7 @@ use crate::check::Check;
 use crate::keys;
 use crate::node::{Content, Node};
 use crate::notes::Note;
+use crate::run_time;
 use crate::secret::Secret;
 use crate::suggest::closest;
 use crate::template::fill;
@@ -49,6 +50,12 @@ impl Settings<'_> {
     /// A key's value.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.values.get(key).map(|value| value.expose().to_owned())
+    }
+
+    /// The base URL that the provider has where a route says nothing of it.
+    pub(crate) fn default_base(&self, provider: &Provider) -> Option<String> {
+        let values = defaults(provider, self.variant);
+        fill(provider.base.as_ref()?, &|key| values.get(key).map(|value| value.expose().to_owned()))
     }
 
     /// A template with the values in it.
@@ -225,6 +232,10 @@ fn value(check: &Check<'_>, name: &str, grammar: &ConfigKey, node: &Node) -> Res
     match (grammar.kind, &node.content) {
         (_, Content::Null) if !grammar.required => Ok(None),
         (Kind::Text, Content::Text(text)) => Ok(Some(Secret::new(text.clone()))),
+        (Kind::Url, Content::Text(url)) if check.guard.is_some() => {
+            let fit = run_time::check_url(check, name, &node.span, url);
+            fit.then(|| Some(Secret::new(url.clone()))).ok_or(())
+        }
         (Kind::Url, Content::Text(url)) => {
             if !["http://", "https://"].iter().any(|scheme| url.to_ascii_lowercase().starts_with(scheme)) {
                 let message = format!("'{name}' is no http:// or https:// URL; every call will fail");

@@ -10,6 +10,7 @@ use crate::model::{Api, Header, HttpService, Service, Target};
 use crate::node::{Content, Node};
 use crate::notes::Note;
 use crate::refusal::Refusal;
+use crate::run_time;
 use crate::settings::{self, Settings};
 use crate::suggest::closest;
 use crate::template::{self, fill_encoded, join};
@@ -23,6 +24,7 @@ pub(crate) fn check(
     entry: &Entry,
     operation: Option<Operation>,
 ) -> Option<Target> {
+    check.used.take();
     let extra = headers::extra(check, node.get("headers"));
     let Some(written) = &entry.model.value else {
         if !entry.model.written {
@@ -41,7 +43,11 @@ pub(crate) fn check(
     needed_name(check, node, named.provider, operation, model.as_deref(), choice);
     let settings = settings?;
     keys_in_url(check, entry, named.provider, &settings);
-    let service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
+    run_time::check_base(check, &entry.model.key, named.provider, &settings, check.used.take());
+    let mut service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
+    if let Service::Http(HttpService { api: Some(api), .. }) = &mut service {
+        api.public_only = check.guard.is_some_and(|guard| !guard.private_addresses);
+    }
     if settings.brought && !matches!(&service, Service::Http(http) if !http.brought.is_empty()) {
         let message = "This provider takes no credential in a header, so callers cannot bring theirs";
         check.notes.mistake(entry.credentials.span.clone(), message);
@@ -218,6 +224,7 @@ fn api(
         },
         refuses: refuses.to_vec(),
         allows_model: provider.allows_model,
+        public_only: false,
     })
 }
 

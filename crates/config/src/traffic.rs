@@ -81,6 +81,8 @@ fn route(
     let (name, operation) = (name?, operation?);
     Some(Route {
         name,
+        run_time: false,
+        line: check.line(node.span.start),
         style: Style::Traffic,
         operation,
         targets,

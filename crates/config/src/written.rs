@@ -268,7 +268,7 @@ pub(crate) struct Caller {
     pub(crate) expires: At<Option<String>>,
 }
 
-/// Who may see what is for operators: `/status` and `/metrics`.
+/// Who may do what is for operators: see `/status` and `/metrics`, and make routes at run time.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
@@ -279,6 +279,8 @@ pub(crate) struct Admin {
     pub(crate) keys: At<Option<Vec<At<String>>>>,
     /// A second address, such as `127.0.0.1:5001`, that serves operators' pages, and them alone, without a key.
     pub(crate) listen: At<Option<String>>,
+    /// Whether routes that are made at run time may ask servers with private addresses; no.
+    pub(crate) allow_private_addresses: At<Option<bool>>,
 }
 
 /// Settings of the whole server.

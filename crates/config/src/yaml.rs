@@ -8,7 +8,10 @@ use std::collections::hash_map::Entry;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
+use crate::mask::Masks;
+use crate::mistake::{Mistakes, Source};
 use crate::node::{Content, Document, Node, Span};
+use crate::notes::Note;
 use crate::scalar;
 
 /// Bytes of the longest text that is read.
@@ -53,6 +56,14 @@ pub(crate) fn parse(text: &str) -> Result<Document, Unreadable> {
         builder.take(event, span).map_err(|reason| Unreadable { reason: reason.to_owned(), at })?;
     }
     Ok(builder.document())
+}
+
+/// What is said of a text that cannot be read.
+pub(crate) fn unreadable(text: &str, file_name: &str, why: Unreadable) -> Mistakes {
+    let message = format!("The file at {file_name} is not a valid yaml file");
+    let note = Note::mistake(why.at..why.at + 1, message).hint(why.reason);
+    let source = Source { text, file: file_name.into(), root: None, masks: Masks::of_text(text) };
+    Mistakes::new(vec![source.show(note)])
 }
 
 /// The characters that YAML 1.1 allows in a stream.

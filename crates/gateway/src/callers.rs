@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq;
 
 /// What logs call the holder of an admin key.
-const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = "admin";
 
 /// Everybody who has a key.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Callers {
     pub(crate) guard_routes: bool,
     /// Whether operators' pages need an admin's key.
     pub(crate) guard_operators: bool,
+    /// Whether there is an admin's key, with which routes can be changed.
+    pub(crate) admin_keys: bool,
 }
 
 /// The holder of a key.
@@ -48,6 +50,7 @@ impl Callers {
             keys: HashMap::new(),
             guard_routes: !config.is_empty(),
             guard_operators: !config.is_empty() || admin.is_some(),
+            admin_keys: admin.is_some_and(|admin| !admin.keys.is_empty()),
         };
         for caller in config {
             let listed = || routes.iter().map(|route| caller.may_call(&route.name)).collect();
@@ -118,7 +121,8 @@ mod tests {
 
     #[test]
     fn only_the_whole_key_opens() {
-        let admin = Admin { keys: vec![KeyHash::of(b"lg-root")], listen: None };
+        let admin =
+            Admin { keys: vec![KeyHash::of(b"lg-root")], listen: None, allow_private_addresses: false };
         let callers =
             Callers::of(vec![caller("a", "lg-a", None), caller("b", "lg-b", None)], Some(&admin), &[]);
         let name =

@@ -2,14 +2,16 @@
 
 use crate::limits::Windows;
 use crate::reload::Refused;
+use crate::run_time::Change;
 use crate::snapshot::Snapshot;
 use crate::sources::Away;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
-use std::sync::Mutex;
+use lockgate_config::NotServed;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// The state of the process that outlives a config.
 pub(crate) struct Gateway {
@@ -21,6 +23,8 @@ pub(crate) struct Gateway {
     draining: AtomicBool,
     refused: Mutex<Option<Arc<Refused>>>,
     away: ArcSwap<Vec<Away>>,
+    not_served: ArcSwap<NotServed>,
+    changes: OnceLock<mpsc::Sender<Change>>,
     pub(crate) started: Instant,
 }
 
@@ -36,6 +40,8 @@ impl Gateway {
             draining: AtomicBool::new(false),
             refused: Mutex::new(None),
             away: ArcSwap::default(),
+            not_served: ArcSwap::default(),
+            changes: OnceLock::new(),
             started: Instant::now(),
         }
     }
@@ -78,6 +84,26 @@ impl Gateway {
     /// Sources of credentials whose last good value is used.
     pub(crate) fn away(&self) -> Arc<Vec<Away>> {
         self.away.load_full()
+    }
+
+    /// Notes which routes that were made at run time do not serve; what was noted before.
+    pub(crate) fn set_not_served(&self, not_served: NotServed) -> Arc<NotServed> {
+        self.not_served.swap(Arc::new(not_served))
+    }
+
+    /// Routes that were made at run time and do not serve.
+    pub(crate) fn not_served(&self) -> Arc<NotServed> {
+        self.not_served.load_full()
+    }
+
+    /// Sends changes of routes there from now on.
+    pub(crate) fn take_changes(&self, changes: mpsc::Sender<Change>) {
+        let _ = self.changes.set(changes);
+    }
+
+    /// Asks for a change of a route; false when too many wait already.
+    pub(crate) fn ask_change(&self, change: Change) -> bool {
+        self.changes.get().is_some_and(|changes| changes.try_send(change).is_ok())
     }
 
     pub(crate) fn drain(&self) {

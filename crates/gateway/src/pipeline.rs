@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 use crate::steps::{Account, Answered, admit, ask, authenticate, check_address, identify};
 use crate::view::View;
 use bytes::Bytes;
-use http::header::{ALLOW, HOST, LOCATION};
+use http::header::{ALLOW, HOST, LOCATION, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use lockgate_dialects::Dialect;
@@ -170,8 +170,11 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> 
         anthropic: parts.headers.contains_key("anthropic-version"),
         body: &body,
         request_id: &incoming.id,
+        client: incoming.client,
+        door: incoming.door,
+        origin: header(ORIGIN),
     };
-    admin::answer(&ask, page).map(ReplyBody::from)
+    admin::answer(&ask, page).await.map(ReplyBody::from)
 }
 
 /// Paths that are elsewhere, nowhere, or not for this method (MLflow contract, section 4.1).

@@ -44,6 +44,8 @@ pub(crate) struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) name: String,
+    /// Made at run time, not in the config.
+    pub(crate) run_time: bool,
     pub(crate) style: Style,
     pub(crate) operation: Operation,
     targets: Vec<(u32, Arc<Target>)>,
@@ -203,6 +205,7 @@ impl Targets {
             defaults: edits(&route.defaults),
             forced: edits(&route.forced),
             name: route.name,
+            run_time: route.run_time,
             style: route.style,
             operation: route.operation,
             targets,
@@ -242,7 +245,7 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
     let Some(api) = &config.api else { return Ok(Service::Lacking) };
     // MLflow starts with a URL that leads nowhere, and so do we: the route's calls say what is wrong.
     let Some((uri, origin)) =
-        api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri)?)))
+        api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri, api.public_only)?)))
     else {
         let text = "The route's base URL is not an http or https URL; mend it in the config";
         return Ok(Service::Uncallable(Failure::new(Class::UpstreamUnreachable, text)));
@@ -282,7 +285,7 @@ fn demo_service(
             Operation::Complete => "openai_completions",
             Operation::Embed => "openai_embeddings",
         })?,
-        origin: Origin { tls: false, host: String::new(), port: 0 },
+        origin: Origin { tls: false, host: String::new(), port: 0, public_only: false },
         host: HeaderValue::from_static(""),
         path: PathAndQuery::from_static("/"),
         stream_path: None,

@@ -161,7 +161,7 @@ impl Sources for System {
 
     fn file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         let source = Source::File(path.to_owned());
-        let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        let is_file = self.is_file(path);
         // A literal key is tried as a path first; whatever cannot be one is no file (MLflow 2.5 to 2.20 failed on keys
         // that are longer than a file name may be, and printed them). One that was there and is gone is missed, not
         // taken for a key.
@@ -169,6 +169,10 @@ impl Sources for System {
             return Ok(None);
         }
         self.settled(source, if is_file { read(path) } else { Err(io::ErrorKind::NotFound.into()) }).map(Some)
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
     }
 
     fn command(&self, command: &Command) -> io::Result<Vec<u8>> {

@@ -2,13 +2,14 @@
 
 use super::page_token::{self, BadToken};
 use super::{Ask, reply};
+use crate::server::changes::Family;
 use crate::server::surfaces::dialect_of;
 use crate::snapshot::Route;
 use crate::view::View;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lockgate_config::Style;
-use lockgate_dialects::mlflow_contract::{body, limits};
+use lockgate_dialects::mlflow_contract::{body, limits as limits_body};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub(super) fn get_limits(classic: bool) -> Response<Bytes> {
 /// `POST /api/2.0/…/limits/`: the body is checked first, as there.
 pub(super) fn set_limits(ask: &Ask<'_>, classic: bool) -> Response<Bytes> {
     let checked =
-        body::unreadable_content_type(ask.content_type).map_or_else(|| limits::check(ask.body), Err);
+        body::unreadable_content_type(ask.content_type).map_or_else(|| limits_body::check(ask.body), Err);
     match checked {
         Ok(()) => no_limits("set_limits", classic),
         Err(failure) => {
@@ -56,6 +57,24 @@ pub(super) fn set_limits(ask: &Ask<'_>, classic: bool) -> Response<Bytes> {
             let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
             reply::of(status, "application/json", said.body.into())
         }
+    }
+}
+
+/// The same for an admin: the limits of a route, as MLflow's clients read them.
+pub(super) fn limits_of(view: &View, family: Family, name: &str) -> Response<Bytes> {
+    one(view, name, family.word(), |route| Some(limits(route)))
+}
+
+/// A route's limits, of which MLflow's grammar has one at most.
+pub(super) fn limits(route: &Route) -> Value {
+    json!({ "limits": route.limit.iter().map(|_| limit(route)).collect::<Vec<_>>() })
+}
+
+/// A route as the paths of `family` show it.
+pub(super) fn object(family: Family, route: &Route) -> Value {
+    match family {
+        Family::Routes => route_object(route),
+        Family::Endpoints => endpoint_object(route),
     }
 }
 
@@ -266,17 +285,7 @@ mod tests {
         let view = classic();
         let gateway = crate::gateway::Gateway::new(sample::snapshot(1, Vec::new()));
         let set = |content_type, body: &[u8]| {
-            let ask = Ask {
-                gateway: &gateway,
-                view: &view,
-                query: None,
-                tls: false,
-                host: None,
-                anthropic: false,
-                content_type,
-                body,
-                request_id: "id-1",
-            };
+            let ask = Ask { content_type, body, ..sample::ask(&gateway, &view) };
             told(&set_limits(&ask, true))
         };
         let json = Some("application/json");

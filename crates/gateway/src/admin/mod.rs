@@ -1,5 +1,6 @@
 //! What the gateway answers itself: listings, health, status, metrics and the documentation page.
 
+mod changes;
 mod docs;
 mod health;
 mod mlflow_lists;
@@ -13,10 +14,12 @@ mod status;
 pub(crate) mod sample;
 
 use crate::gateway::Gateway;
+use crate::server::Door;
 use crate::server::surfaces::Page;
 use crate::view::View;
 use bytes::Bytes;
 use http::Response;
+use std::net::IpAddr;
 
 /// What a page may need to know.
 pub(crate) struct Ask<'a> {
@@ -34,10 +37,14 @@ pub(crate) struct Ask<'a> {
     pub(crate) anthropic: bool,
     pub(crate) body: &'a [u8],
     pub(crate) request_id: &'a str,
+    pub(crate) client: IpAddr,
+    pub(crate) door: Door,
+    /// The web page that asks, as a browser tells it.
+    pub(crate) origin: Option<&'a str>,
 }
 
-/// The answer of `page`.
-pub(crate) fn answer(ask: &Ask<'_>, page: &Page) -> Response<Bytes> {
+/// The answer of `page`, once what it asks to be changed is changed.
+pub(crate) async fn answer(ask: &Ask<'_>, page: &Page) -> Response<Bytes> {
     let view = ask.view;
     match page {
         Page::Root | Page::Redoc => reply::redirect("/docs"),
@@ -60,5 +67,7 @@ pub(crate) fn answer(ask: &Ask<'_>, page: &Page) -> Response<Bytes> {
         Page::EndpointLimits => mlflow_lists::get_limits(false),
         Page::SetRouteLimits => mlflow_lists::set_limits(ask, view.is_classic()),
         Page::SetEndpointLimits => mlflow_lists::set_limits(ask, false),
+        Page::Limits(family, name) => mlflow_lists::limits_of(view, *family, name),
+        Page::Change(family, asked) => changes::answer(ask, *family, asked).await,
     }
 }

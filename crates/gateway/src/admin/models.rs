@@ -98,7 +98,7 @@ fn started(ask: &Ask<'_>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::{answer, sample};
+    use crate::admin::sample;
     use crate::gateway::Gateway;
     use crate::server::surfaces::Page;
     use lockgate_config::Style;
@@ -107,20 +107,12 @@ mod tests {
     fn told(page: &Page) -> (u16, Value) {
         let route = || vec![sample::route("chat", Style::Classic, Operation::Chat)];
         let (gateway, view) = (Gateway::new(sample::snapshot(1, route())), sample::view(route()));
-        let reply = answer(
-            &Ask {
-                gateway: &gateway,
-                view: &view,
-                query: None,
-                tls: false,
-                host: None,
-                content_type: None,
-                anthropic: false,
-                body: b"",
-                request_id: "id-1",
-            },
-            page,
-        );
+        let ask = sample::ask(&gateway, &view);
+        let reply = match page {
+            Page::Model(listing, name) => one(&ask, *listing, name),
+            Page::Models(listing) => list(&ask, *listing),
+            _ => panic!("{page:?} lists no models"),
+        };
         (reply.status().as_u16(), serde_json::from_slice(reply.body()).expect("JSON"))
     }
 

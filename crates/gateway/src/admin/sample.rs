@@ -1,12 +1,17 @@
 //! Small snapshots for unit tests.
 
+use super::Ask;
+use crate::gateway::Gateway;
+use crate::server::Door;
 use crate::snapshot::Snapshot;
 use crate::view::View;
 use lockgate_config::{
-    Allowance, Config, Limit, OnLoss, Route, Server, Service, Share, StreamUsage, Style, Target, Timeouts,
+    Allowance, Config, Limit, NotServed, OnLoss, Route, Server, Service, Share, StreamUsage, Style, Target,
+    Timeouts,
 };
 use lockgate_dialects::canonical::Operation;
 use serde_json::Map;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +24,8 @@ pub(crate) fn route(name: &str, style: Style, operation: Operation) -> Route {
 pub(crate) fn to(name: &str, style: Style, operation: Operation, target: &Arc<Target>) -> Route {
     Route {
         name: name.to_owned(),
+        run_time: false,
+        line: 1,
         style,
         operation,
         targets: vec![Share { target: target.clone(), weight: 100 }],
@@ -62,6 +69,7 @@ pub(crate) fn snapshot(generation: u64, routes: Vec<Route>) -> Snapshot {
         callers: Vec::new(),
         admin: None,
         warnings: Vec::new(),
+        not_served: NotServed::default(),
         watched: Vec::new(),
         refresh: None,
     };
@@ -71,4 +79,22 @@ pub(crate) fn snapshot(generation: u64, routes: Vec<Route>) -> Snapshot {
 /// All of these routes.
 pub(crate) fn view(routes: Vec<Route>) -> View {
     View::whole(Arc::new(snapshot(1, routes)))
+}
+
+/// A request without anything in it.
+pub(crate) fn ask<'a>(gateway: &'a Gateway, view: &'a View) -> Ask<'a> {
+    Ask {
+        gateway,
+        view,
+        query: None,
+        tls: false,
+        host: None,
+        content_type: None,
+        anthropic: false,
+        body: b"",
+        request_id: "id-1",
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        door: Door::Everyone,
+        origin: None,
+    }
 }

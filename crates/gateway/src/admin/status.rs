@@ -6,7 +6,7 @@ use crate::snapshot::Route;
 use crate::sources::Away;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use lockgate_config::Style;
+use lockgate_config::{NotServed, Style};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ struct Status {
     refused: Option<(String, u64)>,
     /// Sources of credentials whose last good value is used.
     away: Arc<Vec<Away>>,
+    /// Routes that were made at run time and do not serve.
+    not_served: Arc<NotServed>,
 }
 
 pub(super) fn answer(ask: &Ask<'_>) -> Response<Bytes> {
@@ -34,6 +36,7 @@ pub(super) fn answer(ask: &Ask<'_>) -> Response<Bytes> {
             .refused()
             .map(|refused| (redact(&refused.message, &[]).into_owned(), refused.since_unix)),
         away: ask.gateway.away(),
+        not_served: ask.gateway.not_served(),
     };
     let as_json = ask.query.unwrap_or_default().split('&').any(|pair| pair == "format=json");
     if as_json {
@@ -54,6 +57,7 @@ fn object(ask: &Ask<'_>, status: &Status) -> Value {
         "config_hash": ask.view.snapshot.hash,
         "refused": refused,
         "credentials_stale": status.away.iter().map(away_object).collect::<Vec<_>>(),
+        "run_time": run_time_object(&status.not_served),
         "routes": ask.view.routes().map(|route| route_object(route)).collect::<Vec<_>>(),
     })
 }
@@ -62,11 +66,26 @@ fn away_object(away: &Away) -> Value {
     json!({ "source": away.source, "reason": away.reason, "since_unix": away.since_unix })
 }
 
+fn run_time_object(not_served: &NotServed) -> Value {
+    let clean = |text: &str| redact(text, &[]).into_owned();
+    let refused = not_served.refused.iter();
+    json!({
+        "damaged": not_served.damaged.as_deref().map(clean),
+        "refused": refused.map(|refused| json!({ "name": refused.name, "reason": clean(&refused.why) })).collect::<Vec<_>>(),
+        "shadowed": not_served.shadowed,
+    })
+}
+
+fn origin(route: &Route) -> &'static str {
+    if route.run_time { "run time" } else { "config" }
+}
+
 fn route_object(route: &Route) -> Value {
     let target = |(weight, target): (u32, &Arc<crate::snapshot::Target>)| json!({ "provider": target.provider, "model": target.model, "weight": weight });
     json!({
         "name": route.name,
         "type": route.operation.route_type(),
+        "origin": origin(route),
         "paths": paths(route),
         "targets": route.shares().map(target).collect::<Vec<_>>(),
         "limit": route.limit.as_ref().map(|limit| &limit.text),
@@ -100,7 +119,7 @@ fn page(ask: &Ask<'_>, status: &Status) -> String {
     for (name, value) in facts {
         let _ = write!(page, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
     }
-    page.push_str("</dl><table><thead><tr><th>Route</th><th>Type</th><th>Answered by</th><th>Limit</th><th>Path</th></tr></thead><tbody>");
+    page.push_str("</dl><table><thead><tr><th>Route</th><th>Made</th><th>Type</th><th>Answered by</th><th>Limit</th><th>Path</th></tr></thead><tbody>");
     for route in ask.view.routes() {
         row(&mut page, route);
     }
@@ -134,6 +153,26 @@ fn say(page: &mut String, status: &Status) {
             escaped(reason)
         );
     }
+    say_not_served(page, &status.not_served);
+}
+
+fn say_not_served(page: &mut String, not_served: &NotServed) {
+    let mut say = |what: &str, why: &str| {
+        let why = escaped(&redact(why, &[]));
+        let _ = write!(page, "<p class=\"warn\">{}</p><pre>{why}</pre>", escaped(what));
+    };
+    if let Some(why) = &not_served.damaged {
+        say("The file of the routes that were made at run time is damaged; none can be changed.", why);
+    }
+    for refused in &not_served.refused {
+        say(&format!("The route '{}' was made at run time and does not serve.", refused.name), &refused.why);
+    }
+    for name in &not_served.shadowed {
+        say(
+            &format!("The route '{name}' was made at run time and does not serve."),
+            "The config file defines it, too.",
+        );
+    }
 }
 
 /// How long something has been so.
@@ -150,8 +189,9 @@ fn row(page: &mut String, route: &Route) {
     };
     let _ = write!(
         page,
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
         escaped(&route.name),
+        if route.run_time { "at run time" } else { "in the config" },
         route.operation.route_type(),
         route.shares().map(target).collect::<Vec<_>>().join("<br>"),
         escaped(route.limit.as_ref().map_or("", |limit| &limit.text)),
@@ -213,10 +253,9 @@ pre { overflow-x: auto; padding: 1rem; background: #8882; }
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::{answer, sample};
+    use crate::admin::sample;
     use crate::gateway::Gateway;
     use crate::reload::Refused;
-    use crate::server::surfaces::Page;
     use lockgate_dialects::canonical::Operation;
 
     fn gateway() -> Gateway {
@@ -226,18 +265,8 @@ mod tests {
 
     fn shown(gateway: &Gateway, query: Option<&str>, host: &str) -> String {
         let view = crate::view::View::whole(gateway.snapshot());
-        let ask = Ask {
-            gateway,
-            view: &view,
-            query,
-            tls: false,
-            host: Some(host),
-            content_type: None,
-            anthropic: false,
-            body: b"",
-            request_id: "id-1",
-        };
-        let reply = answer(&ask, &Page::Status);
+        let ask = Ask { query, host: Some(host), ..sample::ask(gateway, &view) };
+        let reply = answer(&ask);
         String::from_utf8(reply.into_body().to_vec()).expect("UTF-8")
     }
 

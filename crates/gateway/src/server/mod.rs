@@ -2,6 +2,7 @@
 
 mod address;
 mod body;
+pub(crate) mod changes;
 mod connection;
 mod cors;
 mod failures;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub config_path: Option<PathBuf>,
     /// Whether unknown and duplicate keys are errors.
     pub strict: bool,
+    /// Where routes are kept that are made at run time; none can be made without it.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Which of the two listeners a connection came to.
@@ -67,13 +70,15 @@ pub struct RunError(String);
 /// # Errors
 /// When the address cannot be bound, the config cannot be served, or the system refuses threads or signals.
 pub fn run(settings: Settings, loaded: Loaded) -> Result<(), RunError> {
-    let Loaded { config, system } = loaded;
+    let Loaded { mut config, system, state } = loaded;
     let connector = connector(&config)?;
-    let watched = Watched { files: config.watched.clone(), refresh: config.refresh, system };
+    let watched = Watched { files: config.watched.clone(), refresh: config.refresh, system, state };
+    let not_served = std::mem::take(&mut config.not_served);
     let snapshot = Snapshot::of(config, 1).map_err(|error| RunError(error.to_string()))?;
     let listener = bind(&settings.host, settings.port)?;
     let operators = snapshot.listen.as_ref().map(|listen| bind(&listen.host, listen.port)).transpose()?;
     let gateway = Arc::new(Gateway::new(snapshot));
+    reload::tell_not_served(&gateway.set_not_served(not_served.clone()), &not_served);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let served = runtime.block_on(async {
         let crew = Crew::start(settings.workers.max(1), &gateway, &connector).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 mod apis;
 
+use super::changes::{self, Asked, Family};
 use crate::view::View;
 use http::Method;
 use lockgate_config::Style;
@@ -67,6 +68,10 @@ pub(crate) enum Page {
     /// MLflow 3: `/api/3.0/gateway/{endpoint,route}/{name}`.
     Endpoint3(String),
     Route3(String),
+    /// A change of a route, by an admin.
+    Change(Family, Asked),
+    /// The limits of a route, for an admin.
+    Limits(Family, String),
 }
 
 /// The form in which an API lists models.
@@ -94,7 +99,8 @@ impl Listing {
 
 impl Page {
     fn is_for_operators(&self) -> bool {
-        matches!(self, Self::Health | Self::Ready | Self::Metrics | Self::Status | Self::Favicon)
+        let reads = matches!(self, Self::Health | Self::Ready | Self::Metrics | Self::Status | Self::Favicon);
+        reads || matches!(self, Self::Change(..) | Self::Limits(..))
     }
 }
 
@@ -104,13 +110,16 @@ pub(crate) enum Need {
     Nothing,
     Caller,
     Admin,
+    /// An admin's key, where there is one; else what a caller needs, and then nothing changes.
+    Change,
 }
 
 /// What opens `path` (still percent-encoded). What does not exist needs a caller, too: nobody else learns that.
-pub(crate) fn need(path: &str) -> Need {
+pub(crate) fn need(method: &Method, path: &str) -> Need {
     match &*percent_decode_str(path).decode_utf8_lossy() {
         "/health" | "/ready" => Need::Nothing,
         "/metrics" | "/status" => Need::Admin,
+        path if changes::at(method, path).is_some() => Need::Change,
         _ => Need::Caller,
     }
 }
@@ -126,6 +135,11 @@ pub(crate) fn find_for_operators(method: &Method, path: &str, view: &View) -> Pl
 /// What stands at `path` (still percent-encoded) for `method`.
 pub(crate) fn find(method: &Method, path: &str, view: &View) -> Place {
     let path = percent_decode_str(path).decode_utf8_lossy();
+    if view.admin().is_some()
+        && let Some(page) = changes::at(method, &path)
+    {
+        return Place::Page(page);
+    }
     match at(&path, view) {
         Some(Entry::Get(page)) if method == Method::GET => Place::Page(page),
         // Of FastAPI's paths this one knows HEAD too.
@@ -133,7 +147,7 @@ pub(crate) fn find(method: &Method, path: &str, view: &View) -> Place {
         Some(Entry::Post(page)) if method == Method::POST => Place::Page(page),
         Some(Entry::Call(surface)) if method == Method::POST => Place::Call(surface),
         Some(Entry::Get(Page::OpenApi)) => Place::WrongMethod("GET, HEAD"),
-        Some(Entry::Get(_)) => Place::WrongMethod("GET"),
+        Some(Entry::Get(page)) => Place::WrongMethod(changes::allowed(&page, view)),
         Some(Entry::Post(_) | Entry::Call(_)) => Place::WrongMethod("POST"),
         None => other_slash(&path, view).map_or(Place::Nowhere, Place::Elsewhere),
     }

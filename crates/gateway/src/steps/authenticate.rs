@@ -60,20 +60,31 @@ pub(crate) fn authenticate(
 ) -> Result<View, Failure> {
     let need = match incoming.door {
         Door::Operators => Need::Nothing,
-        Door::Everyone => surfaces::need(incoming.parts.uri.path()),
+        Door::Everyone => surfaces::need(&incoming.parts.method, incoming.parts.uri.path()),
     };
-    let guarded = match need {
-        Need::Nothing => false,
-        Need::Caller => now.callers.guard_routes,
-        Need::Admin => now.callers.guard_operators,
+    let (guarded, admin) = match need {
+        Need::Nothing => (false, false),
+        Need::Change if now.callers.admin_keys => (true, true),
+        Need::Caller | Need::Change => (now.callers.guard_routes, false),
+        Need::Admin => (now.callers.guard_operators, true),
     };
+    if incoming.door == Door::Operators {
+        return Ok(View::of_operators(now.clone()));
+    }
     if !guarded {
         return Ok(View::whole(now.clone()));
     }
-    let caller = identity(incoming, now).map_err(|refused| tell(refused, incoming, gateway, account))?;
+    let caller = identity(incoming, now).map_err(|refused| {
+        if need == Need::Change && matches!(refused, Refused::Missing) {
+            account.refused_key("no key was sent");
+        }
+        tell(refused, incoming, gateway, account)
+    })?;
     account.caller(caller.clone());
-    if need == Need::Admin && !caller.admin {
-        return Err(Failure::new(Class::Permission, "This page needs an admin's key"));
+    if admin && !caller.admin {
+        account.refused_key("it is no admin's key");
+        let what = if need == Need::Change { "Changing routes" } else { "This page" };
+        return Err(Failure::new(Class::Permission, format!("{what} needs an admin's key")));
     }
     Ok(View::of(now.clone(), caller.clone()))
 }

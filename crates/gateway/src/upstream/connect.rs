@@ -11,9 +11,10 @@ use lockgate_config::Proxy;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
 /// The most bytes that a proxy may answer to CONNECT.
@@ -42,6 +43,7 @@ impl Connector {
         let plain_proxy = proxy.is_some() && !origin.tls;
         let tcp = match &proxy {
             Some(proxy) => self.through(proxy, origin).await?,
+            None if origin.public_only => settled(TcpStream::connect(&*public(origin).await?).await?)?,
             None => tcp(&origin.host, origin.port).await?,
         };
         let io = if origin.tls { self.secure(tcp, &origin.host).await? } else { Io::Plain(tcp) };
@@ -66,6 +68,13 @@ impl Connector {
         if proxy.uri().scheme_str() != Some("http") {
             return Err(io::Error::other("only http:// proxies are supported"));
         }
+        if origin.public_only {
+            // A name that only the proxy knows is the proxy's to judge.
+            match public(origin).await {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+        }
         let mut tcp = tcp(host.trim_matches(['[', ']']), proxy.uri().port_u16().unwrap_or(80)).await?;
         if origin.tls {
             tunnel(&mut tcp, proxy, origin).await?;
@@ -80,9 +89,23 @@ impl Connector {
 }
 
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+    settled(TcpStream::connect((host, port)).await?)
+}
+
+fn settled(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// The addresses of an origin whose addresses must all be public. They are what is connected to: a name that leads
+/// elsewhere a moment later gains nothing.
+async fn public(origin: &Origin) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<_> = lookup_host((origin.host.as_str(), origin.port)).await?.collect();
+    if addresses.iter().all(|address| lockgate_config::is_public(address.ip())) {
+        return Ok(addresses);
+    }
+    let why = "its name leads to an address that is not public, and the route was made at run time";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 async fn tunnel(tcp: &mut TcpStream, proxy: &Intercept, origin: &Origin) -> io::Result<()> {
@@ -108,4 +131,37 @@ async fn tunnel(tcp: &mut TcpStream, proxy: &Intercept, origin: &Origin) -> io::
         return Ok(());
     }
     Err(io::Error::other(format!("the proxy refused the tunnel: {}", String::from_utf8_lossy(status))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(host: &str, public_only: bool) -> Origin {
+        Origin { tls: false, host: host.to_owned(), port: 1, public_only }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_connected_to_for_a_run_time_route() {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0177.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+        ] {
+            let refused = public(&origin(host, true)).await.expect_err(host);
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{host}: {refused}");
+        }
+        let public = public(&origin("8.8.8.8", true)).await.expect("a public address");
+        assert_eq!(public, ["8.8.8.8:1".parse().expect("an address")]);
+    }
+
+    #[test]
+    fn a_connection_that_another_route_may_have_is_not_shared_with_a_run_time_route() {
+        assert_ne!(origin("localhost", true), origin("localhost", false));
+    }
 }

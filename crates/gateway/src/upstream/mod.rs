@@ -25,11 +25,13 @@ pub(crate) struct Origin {
     /// Without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Whatever the name leads to, only public addresses are connected to.
+    pub(crate) public_only: bool,
 }
 
 impl Origin {
     /// The origin of an absolute `http` or `https` URL.
-    pub(crate) fn of(uri: &Uri) -> Option<Self> {
+    pub(crate) fn of(uri: &Uri, public_only: bool) -> Option<Self> {
         let tls = match uri.scheme_str()? {
             "http" => false,
             "https" => true,
@@ -42,7 +44,7 @@ impl Origin {
             None if has_port => return None,
             port => port.unwrap_or(if tls { 443 } else { 80 }),
         };
-        Some(Self { tls, host: host.trim_matches(['[', ']']).to_owned(), port })
+        Some(Self { tls, host: host.trim_matches(['[', ']']).to_owned(), port, public_only })
     }
 
     /// The `host` header: the port is left out where it is the scheme's own (RFC 9110, section 7.2).
@@ -60,7 +62,7 @@ mod tests {
     use super::*;
 
     fn origin(url: &str) -> Option<Origin> {
-        Origin::of(&url.parse().expect("the test's URL parses"))
+        Origin::of(&url.parse().expect("the test's URL parses"), false)
     }
 
     #[test]

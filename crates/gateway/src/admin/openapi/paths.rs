@@ -17,10 +17,10 @@ pub(super) fn of(view: &View) -> Map<String, Value> {
         for operation in Operation::ALL {
             paths.insert(openai_path(operation).to_owned(), openai(operation, view));
         }
-        listings(&mut paths, &NEWER);
+        listings(&mut paths, &NEWER, view);
     }
     if view.routes().any(|route| route.style == Style::Classic) {
-        listings(&mut paths, &OLDER);
+        listings(&mut paths, &OLDER, view);
     }
     paths.insert("/health".to_owned(), get("Whether the gateway runs", "health", &json!([]), &ok("Health")));
     paths
@@ -137,7 +137,7 @@ const NEWER: Listings = Listings {
     set: "SetLimits",
 };
 
-fn listings(paths: &mut Map<String, Value>, of: &Listings) {
+fn listings(paths: &mut Map<String, Value>, of: &Listings, view: &View) {
     let Listings { base, limits, word, name, .. } = of;
     let page = json!([{ "$ref": "#/components/parameters/PageToken" }]);
     let none = json!({ "501": reference("responses", "NotImplemented") });
@@ -166,6 +166,47 @@ fn listings(paths: &mut Map<String, Value>, of: &Listings) {
             },
         } }),
     );
+    if view.admin().is_some() {
+        for (path, method) in [
+            ((*base).to_owned(), "post"),
+            (format!("{base}{{{name}}}"), "put"),
+            (format!("{base}{{{name}}}"), "delete"),
+        ] {
+            paths[&path][method] = change(of, method);
+        }
+    }
+}
+
+/// What only an admin finds: how routes are made, changed and deleted.
+fn change(of: &Listings, method: &str) -> Value {
+    let Listings { word, name, .. } = of;
+    let (verb, parameters) = match method {
+        "post" => ("Make", json!([])),
+        "put" => ("Replace", in_path(name)),
+        _ => ("Delete", in_path(name)),
+    };
+    let mut operation = json!({
+        "tags": ["Changes at run time"],
+        "summary": format!("{verb} a {word} that the config file does not define"),
+        "operationId": format!("{method}_{word}"),
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "Done" },
+            "default": reference("responses", "Error"),
+        },
+    });
+    if method != "delete" {
+        let kind = if *word == "route" { "route_type" } else { "endpoint_type" };
+        let example = json!({
+            "name": "made", kind: "llm/v1/chat",
+            "model": { "provider": "openai", "name": "gpt-4o-mini", "config": { "openai_api_key": { "credential": "main" } } },
+        });
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": { "application/json": { "schema": { "type": "object" }, "example": example } },
+        });
+    }
+    operation
 }
 
 fn get(summary: &str, id: &str, parameters: &Value, responses: &Value) -> Value {
