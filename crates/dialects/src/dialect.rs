@@ -303,6 +303,7 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::anthropic_complete::AnthropicComplete,
     &crate::cohere_v1::CohereV1,
     &crate::cohere_v2::CohereV2,
+    &crate::ollama::Ollama,
     &crate::mlflow_serving::MlflowServing,
     &crate::bedrock_converse::BedrockConverse,
 ];

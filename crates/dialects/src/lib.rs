@@ -7,11 +7,8 @@
 //! are. Nothing in this crate does IO or reads a clock.
 //!
 //! Each dialect is a folder here with the same names in it: `request`, `response`, `stream` and `errors`, as far as it
-//! has its own. It knows no path and no provider, and no other dialect but the one that it grew from:
-//! `openai_completions`, `openai_embeddings`, `openai_responses`, `mlflow_endpoints` and the tools of `mlflow_serving` and `cohere_v2` have
-//! parts of `openai_chat`, `anthropic_complete` and `bedrock_converse` of `anthropic_messages`, `cohere_v2` of
-//! `cohere_v1`, and [`mlflow_contract`] is what both of
-//! MLflow's REST contracts share.
+//! has its own. It knows no path and no provider, and no other dialect but the one that it grew from: `ARCHITECTURE.md`
+//! says which. [`mlflow_contract`] is what both of MLflow's REST contracts share.
 //!
 //! Whatever a dialect cannot say it records in [`canonical::Losses`]; whatever nobody here reads stays as it was
 //! written.
@@ -31,6 +28,7 @@ mod dialect;
 mod mlflow_endpoints;
 mod mlflow_routes;
 mod mlflow_serving;
+mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;

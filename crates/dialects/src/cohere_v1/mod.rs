@@ -41,6 +41,10 @@ impl Dialect for CohereV1 {
         "num_generations"
     }
 
+    fn stream_type(&self) -> &'static str {
+        "application/stream+json"
+    }
+
     fn bound(&self) -> Bound {
         Bound { answers: &["num_generations"], ..Bound::COMMON }
     }

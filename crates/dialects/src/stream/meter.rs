@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 /// What a field's value says of usage.
 type Reader = fn(&RawValue) -> Option<Usage>;
 
-/// Reads usage from the top-level fields of an answer that hold it; the first that knows any counts. Keeps no other
-/// byte.
+/// Reads usage from the top-level fields of an answer that hold it; of two that know a number the first counts. Keeps no
+/// other byte.
 #[derive(Debug)]
 pub(crate) struct WholeMeter {
     fields: Vec<(FieldTap, Reader)>,
@@ -29,7 +29,11 @@ impl UsageMeter for WholeMeter {
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.fields.iter().find_map(|(tap, read)| read(serde_json::from_slice(tap.value()?).ok()?))
+        let read = |(tap, read): &(FieldTap, Reader)| read(serde_json::from_slice(tap.value()?).ok()?);
+        self.fields.iter().rev().filter_map(read).reduce(|mut later, earlier| {
+            later.update(earlier);
+            later
+        })
     }
 
     fn finished(&self) -> bool {

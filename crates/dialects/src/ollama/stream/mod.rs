@@ -1,0 +1,7 @@
+//! Streams: lines of JSON, the last of which is done.
+
+mod decoder;
+mod encoder;
+
+pub(super) use decoder::Decoder;
+pub(super) use encoder::Encoder;
