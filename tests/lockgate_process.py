@@ -50,7 +50,7 @@ class Gateway:
     def _wait_for_url(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            found = re.search(r"listening on (http://127\.0\.0\.1:\d+)", self.log())
+            found = re.search(r"listening on (https?://127\.0\.0\.1:\d+)", self.log())
             if found:
                 return found.group(1)
             if self._process.poll() is not None:

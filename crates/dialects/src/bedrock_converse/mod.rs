@@ -34,6 +34,10 @@ impl Dialect for BedrockConverse {
         Bound { within: Some("inferenceConfig"), tokens: &["maxTokens"], answers: &[] }
     }
 
+    fn stream_type(&self) -> &'static str {
+        "application/vnd.amazon.eventstream"
+    }
+
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         errors::decode(status, content_type, body)
     }

@@ -50,7 +50,7 @@ pub(crate) fn check_address(incoming: &Incoming, now: &Snapshot) -> Result<(), F
 /// Lets a request in, and says what exists for whoever sent it.
 ///
 /// # Errors
-/// [`Class::Permission`] for an operators' page; [`Class::Authentication`] for
+/// [`Class::Permission`] for an operators' page and for a signed request; [`Class::Authentication`] for
 /// a key that is missing or refused; [`Class::RateLimited`] for one too many of those.
 pub(crate) fn authenticate(
     incoming: &Incoming,
@@ -62,6 +62,7 @@ pub(crate) fn authenticate(
         Door::Operators => Need::Nothing,
         Door::Everyone => surfaces::need(&incoming.parts.method, incoming.parts.uri.path()),
     };
+    refuse_signature(&incoming.parts.headers)?;
     let (guarded, admin) = match need {
         Need::Nothing => (false, false),
         Need::Change if now.callers.admin_keys => (true, true),
@@ -87,6 +88,16 @@ pub(crate) fn authenticate(
         return Err(Failure::new(Class::Permission, format!("{what} needs an admin's key")));
     }
     Ok(View::of(now.clone(), caller.clone()))
+}
+
+/// A request that AWS's SDKs signed names no caller: only AWS can tell whose signature it is.
+fn refuse_signature(headers: &HeaderMap) -> Result<(), Failure> {
+    let signed = |value: &HeaderValue| value.as_bytes().trim_ascii().starts_with(b"AWS4-");
+    if headers.get_all(AUTHORIZATION).into_iter().any(signed) {
+        let text = "AWS signatures are not read here; set AWS_BEARER_TOKEN_BEDROCK to a key of the gateway";
+        return Err(Failure::new(Class::Permission, text));
+    }
+    Ok(())
 }
 
 /// Why nobody is let in.
