@@ -47,13 +47,14 @@ fn add(claims: &mut Claims, call: &Call, scope: Scope, key: Key, estimate: &mut 
     for measure in PER_PERIOD {
         let Some(Rate { amount: limit, period, .. }) = rate(limits, measure) else { continue };
         let mut estimate = || *estimate.get_or_insert_with(|| estimated(call));
-        let amount = match measure {
-            Measure::PromptTokens => estimate().prompt,
-            Measure::CompletionTokens => estimate().completion(*limit),
-            Measure::Tokens => estimate().both(*limit),
-            Measure::Calls | Measure::Requests | Measure::Concurrent => 1,
+        let (amount, prompt) = match measure {
+            Measure::PromptTokens => (estimate().prompt, estimate().prompt),
+            Measure::CompletionTokens => (estimate().completion(*limit), 0),
+            Measure::Tokens => (estimate().both(*limit), estimate().prompt),
+            Measure::Calls | Measure::Requests | Measure::Concurrent => (1, 0),
         };
-        claims.push(Claim::new(scope, key, measure, *limit, Some(*period), amount));
+        let claim = Claim::new(scope, key, measure, *limit, Some(*period), amount);
+        claims.push(Claim { prompt, ..claim });
     }
 }
 

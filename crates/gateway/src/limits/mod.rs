@@ -126,6 +126,8 @@ pub(crate) struct Claim {
     pub(crate) period: Option<Duration>,
     /// How much is wanted.
     pub(crate) amount: u64,
+    /// How many of these are tokens of the request; the others are of its answer.
+    pub(crate) prompt: u64,
     pub(crate) grant: Grant,
 }
 
@@ -151,7 +153,7 @@ impl Claim {
         period: Option<Duration>,
         amount: u64,
     ) -> Self {
-        Self { scope, key, measure, limit, period, amount, grant: Grant::default() }
+        Self { scope, key, measure, limit, period, amount, prompt: 0, grant: Grant::default() }
     }
 
     /// Whether it can never be granted, however long the call waits. MLflow's `calls: 0` refuses like any full limit.

@@ -12,6 +12,8 @@ pub(crate) struct Held {
     pub(crate) period: Option<Duration>,
     /// How much was reserved.
     pub(crate) amount: u64,
+    /// How much of it for the request.
+    prompt: u64,
     /// When the window began that it belongs to.
     pub(super) began: Instant,
     pub(super) pooled: bool,
@@ -20,12 +22,13 @@ pub(crate) struct Held {
 impl Held {
     /// What is held of a claim that was granted; `None` for what is counted and done with.
     pub(crate) fn of(claim: &Claim, now: Instant) -> Option<Self> {
-        let Claim { key, measure, period, amount, grant, .. } = *claim;
+        let Claim { key, measure, period, amount, prompt, grant, .. } = *claim;
         (measure.kind() != Kind::Requests).then(|| Self {
             key,
             measure,
             period,
             amount,
+            prompt,
             began: grant.began.unwrap_or(now),
             pooled: grant.pooled,
         })
@@ -33,7 +36,8 @@ impl Held {
 
     /// Gives back what the call did not use, and counts what it used beyond.
     pub(crate) fn settle(&self, counter: &impl Counter, spent: &Spent, now: Instant) {
-        counter.settle(self, spent.of(self.measure, self.amount), now);
+        let answer = self.amount.saturating_sub(self.prompt);
+        counter.settle(self, spent.of(self.measure, self.prompt, answer), now);
     }
 }
 
@@ -49,26 +53,22 @@ pub(crate) enum Spent {
 }
 
 impl Spent {
-    /// In terms of a limit of which so much was reserved. Without a count, the estimate stands.
-    fn of(&self, measure: Measure, reserved: u64) -> u64 {
+    /// In terms of a limit of which so much was reserved for the prompt and so much for the answer. What nobody
+    /// counted is what was estimated.
+    fn of(&self, measure: Measure, prompt: u64, answer: u64) -> u64 {
         let (usage, whole) = match self {
             Self::Nothing => return 0,
             Self::Whole(usage) => (usage, true),
             Self::Part(usage) => (usage, false),
         };
-        let counted = match measure {
-            Measure::PromptTokens => return usage.prompt_tokens.unwrap_or(reserved),
-            Measure::CompletionTokens => usage.completion_tokens,
-            // Embeddings have a prompt alone.
-            Measure::Tokens => usage.prompt_tokens.map_or(usage.total_tokens, |prompt| {
-                Some(prompt.saturating_add(usage.completion_tokens.unwrap_or(0)))
-            }),
-            Measure::Calls | Measure::Requests | Measure::Concurrent => None,
-        };
-        match counted {
-            Some(counted) if whole => counted,
-            Some(counted) => counted.max(reserved),
-            None => reserved,
+        let counted = (usage.prompt_tokens, usage.completion_tokens);
+        let least = if whole { 0 } else { answer };
+        let (prompt, answer) = (counted.0.unwrap_or(prompt), counted.1.unwrap_or(answer).max(least));
+        match (measure, usage.total_tokens) {
+            (Measure::PromptTokens, _) => prompt,
+            (Measure::CompletionTokens, _) => answer,
+            (_, Some(total)) if whole && counted == (None, None) => total,
+            _ => prompt.saturating_add(answer),
         }
     }
 }
@@ -86,26 +86,31 @@ mod tests {
         reasoning_tokens: None,
     };
 
+    /// Of a limit of prompt tokens, of completion tokens, and of both.
     fn spent(spent: Spent) -> [u64; 3] {
-        let measures = [Measure::PromptTokens, Measure::CompletionTokens, Measure::Tokens];
-        measures.map(|measure| spent.of(measure, 10))
+        [
+            spent.of(Measure::PromptTokens, 10, 0),
+            spent.of(Measure::CompletionTokens, 0, 20),
+            spent.of(Measure::Tokens, 10, 20),
+        ]
     }
 
     #[test]
     fn an_answer_costs_what_its_provider_counted_and_without_a_count_what_was_estimated() {
         assert_eq!(spent(Spent::Whole(USAGE)), [3, 4, 7]);
-        assert_eq!(spent(Spent::Whole(Usage::default())), [10, 10, 10]);
+        assert_eq!(spent(Spent::Whole(Usage::default())), [10, 20, 30]);
         assert_eq!(spent(Spent::Nothing), [0, 0, 0]);
         let total = Usage { total_tokens: Some(8), ..Usage::default() };
-        assert_eq!(spent(Spent::Whole(total)), [10, 10, 8]);
-        let embedding = Usage { completion_tokens: None, ..USAGE };
-        assert_eq!(spent(Spent::Whole(embedding)), [3, 10, 3]);
+        assert_eq!(spent(Spent::Whole(total)), [10, 20, 8]);
+        let half = Usage { completion_tokens: None, ..USAGE };
+        assert_eq!(spent(Spent::Whole(half)), [3, 20, 23]);
     }
 
     #[test]
     fn hanging_up_before_the_count_is_final_makes_no_answer_cheap() {
-        assert_eq!(spent(Spent::Part(USAGE)), [3, 10, 10]);
-        let long = Usage { completion_tokens: Some(20), ..USAGE };
-        assert_eq!(spent(Spent::Part(long)), [3, 20, 23]);
+        assert_eq!(spent(Spent::Part(USAGE)), [3, 20, 23]);
+        assert_eq!(spent(Spent::Part(Usage::default())), [10, 20, 30]);
+        let long = Usage { completion_tokens: Some(25), ..USAGE };
+        assert_eq!(spent(Spent::Part(long)), [3, 25, 28]);
     }
 }
