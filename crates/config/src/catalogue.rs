@@ -171,6 +171,8 @@ pub(crate) struct Models {
     pub(crate) completion: Option<Vec<String>>,
     /// Those that refuse sampling parameters and `max_tokens`.
     pub(crate) reasoning: Vec<String>,
+    /// Those that reason after a budget of tokens and know no levels.
+    pub(crate) budgets: Vec<String>,
     /// How many tokens they can answer at most; the first name that fits counts.
     pub(crate) max_output_tokens: Vec<MaxOutput>,
 }

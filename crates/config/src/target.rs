@@ -40,7 +40,6 @@ pub(crate) fn check(
         model_name(check, entry, named.provider, operation, model.as_deref());
     }
     let choice = written.api.value.flatten();
-    needed_name(check, node, named.provider, operation, model.as_deref(), choice);
     let settings = settings?;
     keys_in_url(check, entry, named.provider, &settings);
     run_time::check_base(check, &entry.model.key, named.provider, &settings, check.used.take());
@@ -106,21 +105,6 @@ fn model_name(
     }
 }
 
-/// Notes a route without a model whose provider wants it in the URL.
-fn needed_name(
-    check: &Check<'_>,
-    node: &Node,
-    provider: &Provider,
-    operation: Option<Operation>,
-    name: Option<&str>,
-    choice: Option<ApiChoice>,
-) {
-    let asked = operation.and_then(|operation| ask(provider, operation, name, choice));
-    if asked.is_some_and(|(_, how, _)| how.names_model()) && name.is_none_or(str::is_empty) {
-        check.notes.missing(node, None, "name", &["model"]);
-    }
-}
-
 /// Warns of a route that loads, as it does in MLflow, but cannot be called.
 fn warn(check: &Check<'_>, written: &Model, provider: &Provider, service: &Service) {
     let span = written.provider.span.clone();
@@ -152,6 +136,13 @@ fn service(
     }
     if provider.in_process {
         return Service::Demo(settings.raw.clone());
+    }
+    let asked = ask(provider, operation, model, choice);
+    if asked.is_some_and(|(_, how, _)| how.names_model()) && model.is_none_or(str::is_empty) {
+        let provider = provider.display.as_ref().unwrap_or(&provider.name);
+        return Service::Unavailable {
+            reason: format!("{provider}'s URL names the model, so the route needs a `name`."),
+        };
     }
     let brought = headers::brought(provider, settings, &extra);
     let each = settings.each_key();
@@ -219,6 +210,7 @@ fn api(
             temperature_max: provider.temperature.max,
             refuses_stream_options: how.refuses_stream_options || too_old(settings),
             reasoning: listed(&provider.models.reasoning, name),
+            budgets: listed(&provider.models.budgets, name),
             max_output_tokens: most.map(|most| most.tokens),
             count_name: "",
         },

@@ -142,6 +142,8 @@ pub struct ModelTraits {
     /// A reasoning model: refuses sampling parameters that the client did not send itself and wants
     /// `max_completion_tokens` in place of `max_tokens`.
     pub reasoning: bool,
+    /// The model reasons after a budget of tokens and knows no levels, as Gemini's did up to 2.5.
+    pub budgets: bool,
     /// The model's own maximum of completion tokens, for dialects that require a limit.
     pub max_output_tokens: Option<u64>,
     /// What the caller's surface calls the number of answers (see [`Dialect::count_name`]).
@@ -306,6 +308,8 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::ollama::Ollama,
     &crate::mlflow_serving::MlflowServing,
     &crate::bedrock_converse::BedrockConverse,
+    &crate::gemini::GEMINI,
+    &crate::gemini::GEMINI_ARRAY,
 ];
 
 /// The dialect called `name`.

@@ -25,6 +25,7 @@ mod bedrock_converse;
 mod cohere_v1;
 mod cohere_v2;
 mod dialect;
+mod gemini;
 mod mlflow_endpoints;
 mod mlflow_routes;
 mod mlflow_serving;

@@ -108,8 +108,13 @@ fn a_model_in_a_path_is_encoded_and_a_stream_may_have_a_path_of_its_own() {
     assert_eq!(asked.url, "http://h/v1/models/a%2Fb%3Ac:generate?t=1");
     assert_eq!(asked.stream_url.as_deref(), Some("http://h/v1/models/a%2Fb%3Ac:stream?t=1&alt=sse"));
     assert!(asked.traits.model_in_url, "the body leaves the model out");
-    let nameless = check(&text.replace("name: 'a/b:c'", "name: null")).expect_err("no model for the URL");
-    assert!(nameless.to_string().contains("routes.0.model.name: Field required"), "{nameless}");
+    let nameless = config(&text.replace("name: 'a/b:c'", "name: null"));
+    let service = &nameless.routes[0].targets[0].target.service;
+    assert!(
+        matches!(service, Service::Unavailable { reason } if reason.contains("needs a `name`")),
+        "{service:?}"
+    );
+    assert_eq!(nameless.warnings.len(), 1);
     let unstreamed =
         check(&text.replace("streams: true", "streams: false")).expect_err("a path for no stream");
     assert!(unstreamed.to_string().contains("add `streams: true`"), "{unstreamed}");

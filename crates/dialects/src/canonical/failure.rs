@@ -223,7 +223,7 @@ impl Class {
 /// What a provider answered when it refused or failed.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamError {
-    /// HTTP status; 0 where the error stood inside a stream.
+    /// HTTP status; 0 where the error stood inside a stream and does not say which it would have been.
     pub status: u16,
     /// The provider's message, with anything key-shaped still in it: it is redacted before it leaves the gateway.
     pub message: String,
@@ -238,6 +238,8 @@ pub struct UpstreamError {
     pub detail: Option<Value>,
     /// The content type that came, for MLflow's 502.
     pub content_type: Option<String>,
+    /// When it is worth to try again, where the body says it.
+    pub retry_after: Option<Duration>,
 }
 
 impl UpstreamError {
@@ -264,7 +266,8 @@ impl UpstreamError {
         match (self.status, self.code.as_deref()) {
             (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
             (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
-            (401..=403, _) => Class::UpstreamCredentials,
+            // Google's APIs say it under 400 (google.rpc.ErrorInfo).
+            (401..=403, _) | (400, Some("API_KEY_INVALID")) => Class::UpstreamCredentials,
             (404, _) => Class::UpstreamModelNotFound,
             (408, _) => Class::UpstreamTimeout,
             (429, _) => Class::UpstreamRateLimited,

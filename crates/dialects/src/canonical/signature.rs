@@ -45,7 +45,9 @@ impl Signature {
 }
 
 fn unmarked(text: &str) -> Option<Signature> {
-    let bytes = BASE64.decode(text.strip_prefix(MARK)?).ok()?;
+    // Google's Python SDK writes bytes in the alphabet for URLs, whichever it read.
+    let digits = text.strip_prefix(MARK)?.replace('-', "+").replace('_', "/");
+    let bytes = BASE64.decode(digits).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (family, text) = text.split_once('/')?;
     Some(Signature { text: text.to_owned(), family: Cow::Owned(family.to_owned()) })
@@ -64,6 +66,9 @@ mod tests {
         assert_eq!(back, made);
         assert_eq!(back.for_provider("gemini"), Some("AbC+/="));
         assert_eq!(back.for_provider("anthropic"), None);
+        let kept = Signature::made_by("openai", "~~~???>>>").for_client("gemini").replace('/', "_");
+        assert!(kept.contains('_'), "{kept}");
+        assert_eq!(Signature::read("gemini", kept).for_provider("openai"), Some("~~~???>>>"));
     }
 
     #[test]

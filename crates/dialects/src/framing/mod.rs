@@ -1,8 +1,9 @@
-//! Frames in bytes: server-sent events, lines of JSON, and AWS's event streams.
+//! Frames in bytes: server-sent events, lines and lists of JSON, and AWS's event streams.
 
 mod lines;
 
 pub mod eventstream;
+pub mod json_array;
 pub mod ndjson;
 pub mod sse;
 

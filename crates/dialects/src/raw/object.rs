@@ -116,6 +116,15 @@ impl<'a> Object<'a> {
         serde_json::from_str(value.get()).map_err(|_| Mismatch::of(value, "an object"))
     }
 
+    /// The same, with names in camelCase where they are written in snake_case: Google's APIs take both (ProtoJSON, "JSON
+    /// field names").
+    #[must_use]
+    pub(crate) fn in_camel_case(self) -> Self {
+        let camel =
+            |name: Cow<'a, str>| if name.contains('_') { Cow::Owned(camel_case(&name)) } else { name };
+        Self { fields: self.fields.into_iter().map(|(name, value)| (camel(name), value)).collect() }
+    }
+
     /// Puts a field in place of what the object has under this name, else at the end.
     pub(crate) fn set(&mut self, name: &'a str, value: &'a RawValue) {
         self.fields.insert(Cow::Borrowed(name), Some(value));
@@ -223,6 +232,19 @@ impl<'a> Object<'a> {
     }
 }
 
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut raise = false;
+    for letter in name.chars() {
+        match letter {
+            '_' if !camel.is_empty() => raise = true,
+            _ if std::mem::take(&mut raise) => camel.extend(letter.to_uppercase()),
+            _ => camel.push(letter),
+        }
+    }
+    camel
+}
+
 /// Reads each element of the list that `value` is.
 ///
 /// # Errors
@@ -326,6 +348,15 @@ mod tests {
         assert_eq!(wrong.to_string(), "list[0].a must be a string, not nothing");
         let mut inner = object.need_object("b").unwrap();
         assert_eq!(inner.need_object("c").unwrap_err().blame_caller().param.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn names_in_snake_case_are_those_in_camel_case() {
+        let body = br#"{"max_output_tokens":1,"topP":2,"_a":3}"#;
+        let mut object = Object::parse(body).unwrap().in_camel_case();
+        assert_eq!(object.count("maxOutputTokens").unwrap(), Some(1));
+        assert_eq!(object.count("topP").unwrap(), Some(2));
+        assert_eq!(object.count("_a").unwrap(), Some(3));
     }
 
     #[test]

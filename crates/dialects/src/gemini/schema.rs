@@ -1,0 +1,216 @@
+//! Schemas: the API's own, a subset of OpenAPI 3.0 with types in capitals, and JSON Schema, which all others have.
+
+use crate::canonical::RawJson;
+use crate::raw::to_raw;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// `Type` of the API's protocol, by number.
+const TYPES: [&str; 8] = ["unspecified", "string", "number", "integer", "boolean", "array", "object", "null"];
+/// The bounds that ProtoJSON writes as strings, being 64-bit numbers.
+const BOUNDS: [&str; 6] =
+    ["minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"];
+/// How deep schemas are followed; what is deeper stays as it is.
+const MOST_DEEP: u32 = 64;
+
+/// The API's own schema as JSON Schema. One that is JSON Schema already stays as it was written.
+pub(super) fn to_json_schema(schema: &RawValue) -> RawJson {
+    let Ok(mut value) = serde_json::from_str::<Value>(schema.get()) else { return schema.to_owned() };
+    let before = value.clone();
+    convert(&mut value, MOST_DEEP);
+    if value == before { schema.to_owned() } else { to_raw(&value) }
+}
+
+fn convert(schema: &mut Value, deep: u32) {
+    let (Value::Object(fields), 1..) = (schema, deep) else { return };
+    *fields = std::mem::take(fields).into_iter().map(|(name, value)| (in_camel_case(name), value)).collect();
+    if let Some(kind) = fields.get_mut("type") {
+        convert_type(kind);
+    }
+    for bound in BOUNDS {
+        if let Some(value) = fields.get_mut(bound)
+            && let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok())
+        {
+            *value = number.into();
+        }
+    }
+    fields.remove("propertyOrdering");
+    // The API's word for a string with `enum`; JSON Schema knows no such format.
+    if fields.get("format").is_some_and(|format| format == "enum") {
+        fields.remove("format");
+    }
+    for (name, value) in fields.iter_mut() {
+        match (name.as_str(), value) {
+            ("properties" | "$defs" | "defs", Value::Object(schemas)) => {
+                schemas.values_mut().for_each(|schema| convert(schema, deep - 1));
+            }
+            ("anyOf" | "prefixItems", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(|schema| convert(schema, deep - 1));
+            }
+            ("items" | "additionalProperties", schema) => convert(schema, deep - 1),
+            _ => {}
+        }
+    }
+    if fields.shift_remove("nullable") == Some(Value::Bool(true)) {
+        allow_null(fields);
+    }
+}
+
+/// The names of the API's schemas that clients write in snake_case.
+fn in_camel_case(name: String) -> String {
+    match name.as_str() {
+        "any_of" => "anyOf",
+        "min_items" => "minItems",
+        "max_items" => "maxItems",
+        "min_length" => "minLength",
+        "max_length" => "maxLength",
+        "min_properties" => "minProperties",
+        "max_properties" => "maxProperties",
+        "property_ordering" => "propertyOrdering",
+        _ => return name,
+    }
+    .to_owned()
+}
+
+fn convert_type(kind: &mut Value) {
+    let word = match kind {
+        Value::String(word) => word.to_ascii_lowercase(),
+        Value::Number(number) => {
+            let number = number.as_u64().and_then(|number| usize::try_from(number).ok());
+            number.and_then(|number| TYPES.get(number)).copied().unwrap_or_default().to_owned()
+        }
+        _ => return,
+    };
+    if TYPES[1..].contains(&word.as_str()) {
+        *kind = word.into();
+    }
+}
+
+fn allow_null(fields: &mut Map<String, Value>) {
+    match fields.get_mut("type") {
+        Some(Value::String(kind)) if kind != "null" => {
+            let kinds = vec![Value::from(std::mem::take(kind)), "null".into()];
+            fields.insert("type".to_owned(), kinds.into());
+        }
+        Some(_) => {}
+        None => {
+            if let Some(Value::Array(schemas)) = fields.get_mut("anyOf") {
+                schemas.push(serde_json::json!({ "type": "null" }));
+            }
+        }
+    }
+    if let Some(Value::Array(values)) = fields.get_mut("enum") {
+        values.push(Value::Null);
+    }
+}
+
+/// What a function's parameters need to be told.
+pub(super) enum Told {
+    /// Nothing: an object without fields, which the API refuses to hear of.
+    Nothing,
+    /// In `parameters`, the API's own schemas.
+    Own,
+    /// In `parametersJsonSchema`.
+    JsonSchema,
+}
+
+/// Where a function's schema is told: where the API's own schemas can say it, there.
+pub(super) fn told(schema: &RawValue) -> Told {
+    let Ok(value) = serde_json::from_str::<Value>(schema.get()) else { return Told::JsonSchema };
+    let empty = |name: &str| match value.get(name) {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(fields)) => fields.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    let closed = matches!(value.get("additionalProperties"), None | Some(Value::Bool(_)));
+    let plain = value.as_object().is_some_and(|fields| {
+        let known =
+            ["type", "properties", "required", "additionalProperties", "$schema", "title", "description"];
+        fields.keys().all(|name| known.contains(&name.as_str()))
+    });
+    let object = value.get("type").is_none_or(|kind| kind == "object");
+    if plain && object && closed && empty("properties") && empty("required") {
+        return Told::Nothing;
+    }
+    if value.get("type").is_some_and(|kind| kind == "object") && is_own(&value, MOST_DEEP) {
+        Told::Own
+    } else {
+        Told::JsonSchema
+    }
+}
+
+/// Whether the API's own schemas can say a JSON Schema as it is written.
+fn is_own(schema: &Value, deep: u32) -> bool {
+    let (Value::Object(fields), 1..) = (schema, deep) else { return false };
+    let each = |schemas: &Value| match schemas {
+        Value::Object(schemas) => schemas.values().all(|schema| is_own(schema, deep - 1)),
+        Value::Array(schemas) => schemas.iter().all(|schema| is_own(schema, deep - 1)),
+        _ => false,
+    };
+    fields.iter().all(|(name, value)| match name.as_str() {
+        "type" => value.is_string(),
+        // An object without fields is refused within a schema, too.
+        "properties" => each(value) && value.as_object().is_some_and(|fields| !fields.is_empty()),
+        "anyOf" => each(value),
+        "items" => is_own(value, deep - 1),
+        "enum" => value.as_array().is_some_and(|values| values.iter().all(Value::is_string)),
+        "format" => {
+            matches!(value.as_str(), Some("float" | "double" | "int32" | "int64" | "date-time" | "enum"))
+        }
+        "description" | "title" | "required" | "nullable" | "minimum" | "maximum" | "minItems"
+        | "maxItems" | "minLength" | "maxLength" | "pattern" | "default" => true,
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn converted(schema: &Value) -> Value {
+        serde_json::from_str(to_json_schema(&to_raw(schema)).get()).expect("JSON")
+    }
+
+    #[test]
+    fn the_apis_own_schemas_become_json_schema() {
+        let own = json!({"type": "OBJECT", "property_ordering": ["a", "b"], "required": ["a"], "properties": {
+            "a": {"type": "STRING", "format": "enum", "enum": ["x"], "nullable": true},
+            "b": {"type": "ARRAY", "items": {"type": 3}, "minItems": "2"},
+            "nullable": {"anyOf": [{"type": "NUMBER"}], "nullable": true}}});
+        let wanted = json!({"type": "object", "required": ["a"], "properties": {
+            "a": {"type": ["string", "null"], "enum": ["x", null]},
+            "b": {"type": "array", "items": {"type": "integer"}, "minItems": 2},
+            "nullable": {"anyOf": [{"type": "number"}, {"type": "null"}]}}});
+        assert_eq!(converted(&own), wanted);
+    }
+
+    #[test]
+    fn json_schema_stays_as_it_was_written() {
+        let raw =
+            RawValue::from_string(r#"{ "type":"object", "properties":{"n":{"const":1.0}} }"#.to_owned());
+        let raw = raw.expect("JSON");
+        assert_eq!(to_json_schema(&raw).get(), raw.get());
+    }
+
+    #[test]
+    fn what_the_apis_own_schemas_cannot_say_is_told_as_json_schema() {
+        let of = |schema: Value| match told(&to_raw(&schema)) {
+            Told::Nothing => "nothing",
+            Told::Own => "own",
+            Told::JsonSchema => "json",
+        };
+        assert_eq!(of(json!({"type": "object", "properties": {}})), "nothing");
+        assert_eq!(of(json!({"type": "object", "additionalProperties": false})), "nothing");
+        assert_eq!(of(json!({"type": "object", "additionalProperties": {"type": "string"}})), "json");
+        assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": "string"}}})), "own");
+        assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}})), "json");
+        assert_eq!(of(json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}})), "json");
+        assert_eq!(
+            of(json!({"type": "object", "properties": {"a": {"type": "object", "properties": {}}}})),
+            "json"
+        );
+        assert_eq!(of(json!({"anyOf": []})), "json");
+    }
+}
