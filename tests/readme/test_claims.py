@@ -23,6 +23,6 @@ def test_each_test_that_is_named_exists():
     for path, name in (test for row in ROWS for test in named_in(row)):
         file = ROOT / (path if "/" in path else f"crates/cli/tests/{path}.rs")
         text = file.read_text() if file.exists() else ""
-        if not re.search(rf"#\[test\]\s+(?:async )?fn {name}\(|^def {name}\(", text, re.M):
+        if not re.search(rf"#\[(?:tokio::)?test\]\s+(?:async )?fn {name}\(|^def {name}\(", text, re.M):
             missing.append(f"{path}::{name}")
     assert missing == []

@@ -155,10 +155,7 @@ fn refuse(failure: &Failure, dialect: &dyn Dialect, id: &str, mut account: Accou
 /// What the gateway answers itself.
 async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> Reply {
     let parts = &incoming.parts;
-    let body = match read_body(&parts.headers, incoming.body, &view.snapshot.server).await {
-        Ok(body) => body,
-        Err(failure) => return say(&failure, surfaces::dialect_of(parts.uri.path()), &incoming.id),
-    };
+    let body = read_body(&parts.headers, incoming.body, &view.snapshot.server).await;
     let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let ask = admin::Ask {
         gateway: &worker.gateway,
@@ -168,12 +165,17 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> 
         host: header(HOST),
         content_type: header(http::header::CONTENT_TYPE),
         anthropic: parts.headers.contains_key("anthropic-version"),
-        body: &body,
+        body: body.as_deref().unwrap_or_default(),
         request_id: &incoming.id,
         client: incoming.client,
         door: incoming.door,
         origin: header(ORIGIN),
     };
+    if let Err(failure) = &body {
+        let reply = say(failure, surfaces::dialect_of(parts.uri.path()), &incoming.id);
+        admin::tell_unread(&ask, page, reply.status());
+        return reply;
+    }
     admin::answer(&ask, page).await.map(ReplyBody::from)
 }
 

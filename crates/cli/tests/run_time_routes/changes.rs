@@ -78,6 +78,13 @@ fn whatever_a_route_of_the_file_may_say_a_run_time_route_may_say() {
     assert_eq!((sent.json()["top_p"].clone(), sent.json()["user"].clone()), (json!(0.5), json!("gate")));
     assert_eq!(sent.header("x-team"), Some("blue"));
     assert_eq!([call(&gateway, "full").status, call(&gateway, "full").status], [200, 429]);
+    let mut own = demo("own");
+    own["limits"] = json!({"requests": "1 per hour", "concurrent": 5});
+    make(&gateway, &own);
+    assert_eq!([call(&gateway, "own").status, call(&gateway, "own").status], [200, 429]);
+    own["limits"] = json!({"requests": "1 per fortnight"});
+    let (status, detail) = told(&gateway.client, "PUT", &format!("{ROUTES}own"), &own);
+    assert!(status == 422 && detail.contains("limits.requests"), "{status} {detail}");
 }
 
 #[test]

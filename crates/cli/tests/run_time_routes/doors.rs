@@ -122,6 +122,10 @@ fn every_action_of_an_admin_is_one_line_of_who_what_and_from_where() {
         assert_eq!((&line["level"], &line["outcome"]), (&json!(level), &json!(outcome)));
     }
     assert!(!gateway.log.text().contains("canary"));
+    let broken =
+        with_key(gateway.client.post(ROUTES), ADMIN).header("content-encoding", "gzip").body("canary");
+    assert_eq!(broken.send().status, 400);
+    gateway.log.wait("the unread one", |line| line["reason"] == "its body could not be read");
 }
 
 #[test]

@@ -43,6 +43,14 @@ pub(super) async fn answer(ask: &Ask<'_>, family: Family, asked: &Asked) -> Resp
     }
 }
 
+/// Tells the log of a change whose body could not be read.
+pub(super) fn tell_unread(ask: &Ask<'_>, asked: &Asked, status: StatusCode) {
+    let unread = Refusal::new(status, "its body could not be read", "");
+    let edit = Err(unread);
+    let name = name_of(&edit, asked);
+    tell(ask, asked, &name, &edit.map(|_| None));
+}
+
 /// The name for the log, where it is one.
 fn name_of(edit: &Result<Edit, Refusal>, asked: &Asked) -> String {
     let name = match (edit, asked) {

@@ -18,7 +18,7 @@ use crate::server::Door;
 use crate::server::surfaces::Page;
 use crate::view::View;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use std::net::IpAddr;
 
 /// What a page may need to know.
@@ -41,6 +41,13 @@ pub(crate) struct Ask<'a> {
     pub(crate) door: Door,
     /// The web page that asks, as a browser tells it.
     pub(crate) origin: Option<&'a str>,
+}
+
+/// Tells the log of a change whose body could not be read.
+pub(crate) fn tell_unread(ask: &Ask<'_>, page: &Page, status: StatusCode) {
+    if let Page::Change(_, asked) = page {
+        changes::tell_unread(ask, asked, status);
+    }
 }
 
 /// The answer of `page`, once what it asks to be changed is changed.

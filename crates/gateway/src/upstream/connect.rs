@@ -160,6 +160,18 @@ mod tests {
         assert_eq!(public, ["8.8.8.8:1".parse().expect("an address")]);
     }
 
+    #[tokio::test]
+    async fn a_connection_is_opened_to_what_was_judged_and_to_nothing_else() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let trust = crate::upstream::trust(None).expect("the public roots");
+        let connector = Connector::new(trust, &Proxy::None);
+        let to = |public_only| Origin { port, ..origin("localhost", public_only) };
+        let refused = connector.connect(&to(true)).await.err().expect("it is refused");
+        assert!(refused.to_string().contains("not public"), "{refused}");
+        assert!(connector.connect(&to(false)).await.is_ok(), "routes of the config may");
+    }
+
     #[test]
     fn a_connection_that_another_route_may_have_is_not_shared_with_a_run_time_route() {
         assert_ne!(origin("localhost", true), origin("localhost", false));
