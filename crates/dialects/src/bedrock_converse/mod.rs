@@ -31,7 +31,7 @@ impl Dialect for BedrockConverse {
     }
 
     fn bound(&self) -> Bound {
-        Bound { within: Some("inferenceConfig"), tokens: &["maxTokens"], answers: &[] }
+        Bound { within: &["inferenceConfig"], tokens: &["maxTokens"], answers: &[] }
     }
 
     fn stream_type(&self) -> &'static str {

@@ -18,6 +18,7 @@ mod usage;
 
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, Signature, UpstreamError};
 use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
+use crate::raw::Bound;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 use framing::Framing;
 
@@ -47,6 +48,15 @@ impl Dialect for Gemini {
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         errors::decode(status, content_type, body)
+    }
+
+    /// ProtoJSON takes both spellings of a name.
+    fn bound(&self) -> Bound {
+        Bound {
+            within: &["generationConfig", "generation_config"],
+            tokens: &["maxOutputTokens", "max_output_tokens"],
+            answers: &["candidateCount", "candidate_count"],
+        }
     }
 
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {

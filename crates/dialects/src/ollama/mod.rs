@@ -39,7 +39,7 @@ impl Dialect for Ollama {
     }
 
     fn bound(&self) -> Bound {
-        Bound { within: Some("options"), tokens: &["num_predict"], answers: &[] }
+        Bound { within: &["options"], tokens: &["num_predict"], answers: &[] }
     }
 
     fn chat(&self) -> Option<&dyn ChatCodec> {

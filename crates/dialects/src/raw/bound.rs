@@ -6,8 +6,8 @@ use crate::canonical::Failure;
 /// Where a dialect's bodies limit their answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Bound {
-    /// The object that holds the fields; `None` for the body itself.
-    pub within: Option<&'static str>,
+    /// The names of the object that holds the fields; without any, the body itself does.
+    pub within: &'static [&'static str],
     /// The most tokens of an answer. The largest counts where a body has several, so that none hides another.
     pub tokens: &'static [&'static str],
     /// The number of answers, those included that are made and not told.
@@ -17,7 +17,7 @@ pub struct Bound {
 impl Bound {
     /// As OpenAI's APIs and most others have it.
     pub const COMMON: Self = Self {
-        within: None,
+        within: &[],
         tokens: &["max_tokens", "max_completion_tokens", "max_output_tokens"],
         answers: &["n", "best_of"],
     };
@@ -30,8 +30,8 @@ impl Bound {
             names.iter().any(|name| field.is(body, name)).then(|| number_at(&body[field.value.clone()]))
         };
         let walked = fields(body, |field| {
-            if let Some(name) = self.within {
-                if field.is(body, name) {
+            if !self.within.is_empty() {
+                if self.within.iter().any(|name| field.is(body, name)) {
                     within = Some(field.value.clone());
                 }
             } else if let Some(number) = read(field, self.tokens) {
@@ -42,7 +42,7 @@ impl Bound {
         });
         walked.ok()?;
         match within {
-            Some(value) => Self { within: None, ..*self }.read(&body[value]),
+            Some(value) => Self { within: &[], ..*self }.read(&body[value]),
             None => Some(tokens?.saturating_mul(answers)),
         }
     }
@@ -91,11 +91,12 @@ mod tests {
 
     #[test]
     fn a_bound_within_an_object_is_read_there_and_nowhere_else() {
-        let bound = Bound { within: Some("config"), tokens: &["most"], answers: &["count"] };
+        let bound = Bound { within: &["config", "cfg"], tokens: &["most"], answers: &["count"] };
         for (body, most) in [
             (r#"{"most":1,"config":{"count":2,"most":7}}"#, Some(14)),
             (r#"{"most":1,"config":{"config":{"most":7}}}"#, None),
             (r#"{"most":1,"config":7}"#, None),
+            (r#"{"cfg":{"most":7}}"#, Some(7)),
             (r#"{"most":1}"#, None),
         ] {
             assert_eq!(bound.read(body.as_bytes()), most, "{body}");
