@@ -23,6 +23,9 @@ pub struct Refusal {
     /// More completion tokens are wanted than this.
     #[serde(default)]
     pub max_tokens_over: Option<u64>,
+    /// The number of completion tokens is not limited.
+    #[serde(default)]
+    pub max_tokens_missing: bool,
     /// Stop sequences are given.
     #[serde(default)]
     pub stop: bool,
@@ -84,6 +87,9 @@ impl Refusal {
         if self.bodies.is_some_and(|bodies| bodies != surface) || (self.stop && !facts.stop) {
             return None;
         }
+        if self.max_tokens_missing && facts.max_tokens.is_some() {
+            return None;
+        }
         let mut offence = String::new();
         if let Some(name) = &self.present {
             let value = (facts.extra)(name)?;
@@ -121,7 +127,7 @@ mod tests {
         classic: false,
         count_name: "n",
         count: Some(1),
-        max_tokens: None,
+        max_tokens: Some(9),
         stop: false,
         messages: 1,
         last_role: Some("user"),
@@ -147,6 +153,13 @@ mod tests {
 
     fn present(wanted: &'static str) -> impl Fn(&str) -> Option<Value> {
         move |name| (name == wanted).then(|| json!("true"))
+    }
+
+    #[test]
+    fn a_completion_of_together_needs_a_limit_of_tokens() {
+        let said = |max_tokens| said("togetherai", Complete, &Facts { max_tokens, ..PLAIN });
+        assert_eq!(said(Some(9)), None);
+        assert_eq!(said(None).map(|(status, _)| status), Some(422));
     }
 
     const TWO: Facts<'_> = Facts { count: Some(2), ..PLAIN };

@@ -158,7 +158,6 @@ fn a_model_that_cannot_be_called_is_refused_in_mlflows_words() {
         (chat("{provider: 'openai ', config: {}}"), provider("openai ")),
         (chat("{provider: 5, config: {}}"), provider("5")),
         (chat("{provider: null, config: {}}"), provider("None")),
-        (chat("{provider: databricks, config: {x: 1}}"), provider("databricks")),
         (chat("{provider: databricks-model-serving, config: {x: 1}}"), provider("databricks-model-serving")),
         (chat("{provider: openai}"), config("openai")),
         (chat("{provider: openai, config: null}"), config("openai")),

@@ -292,7 +292,7 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
 
     assert_eq!(
         (local.targets[0].target.provider.as_str(), local.targets[0].target.display.as_str()),
-        ("vllm", "vLLM")
+        ("house", "vLLM")
     );
     assert_eq!(http(local).api.as_ref().unwrap().url, "http://127.0.0.1:8000/v1/chat/completions");
     assert!(http(local).header_sets[0].is_empty(), "a header without its key is left out");
@@ -301,7 +301,7 @@ fn a_config_with_every_key_of_ours_means_what_it_says() {
     assert_eq!((split.name.as_str(), split.style), ("split", Style::Traffic));
     let shares: Vec<_> =
         split.targets.iter().map(|share| (share.target.provider.as_str(), share.weight)).collect();
-    assert_eq!(shares, [("openai", 80), ("vllm", 20)]);
+    assert_eq!(shares, [("openai", 80), ("house", 20)]);
 }
 
 #[test]
