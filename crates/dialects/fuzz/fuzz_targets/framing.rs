@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lockgate_dialects::framing::FrameTooLarge;
+use lockgate_dialects::framing::{FrameTooLarge, MAX_FRAME};
 use lockgate_dialects::framing::eventstream::{self, MessageReader, Unreadable};
 use lockgate_dialects::framing::ndjson::LineReader;
 use lockgate_dialects::framing::sse::{SseEvent, SseReader};
@@ -55,8 +55,8 @@ fn written(payload: &[u8]) {
     let mut stream = Vec::new();
     eventstream::write(&[(":event-type", "e")], payload, &mut stream);
     let length = stream.len();
-    assert_eq!(eventstream::whole(&stream), Ok(length));
-    assert_eq!(eventstream::whole(&stream[..length - 1]), Ok(0));
+    assert_eq!(eventstream::whole(&stream, MAX_FRAME), Ok(length));
+    assert_eq!(eventstream::whole(&stream[..length - 1], MAX_FRAME), Ok(0));
     stream.extend_from_slice(payload);
     let (mut reader, mut first) = (MessageReader::new(), None);
     let _rest = reader.feed(&stream, |message| {

@@ -12,6 +12,7 @@ mod usage;
 
 use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, UpstreamError};
 use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
+use crate::framing::eventstream;
 use crate::raw::Bound;
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
@@ -35,7 +36,7 @@ impl Dialect for BedrockConverse {
     }
 
     fn stream_type(&self) -> &'static str {
-        "application/vnd.amazon.eventstream"
+        eventstream::CONTENT_TYPE
     }
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {

@@ -270,6 +270,8 @@ impl UpstreamError {
             (401..=403, _) | (400, Some("API_KEY_INVALID")) => Class::UpstreamCredentials,
             (404, _) => Class::UpstreamModelNotFound,
             (408, _) => Class::UpstreamTimeout,
+            // Bedrock's way to say that a model failed.
+            (424, _) => Class::UpstreamError,
             (429, _) => Class::UpstreamRateLimited,
             (400..=499, _) => Class::UpstreamRefused,
             (503 | 529, _) => Class::UpstreamOverloaded,

@@ -43,6 +43,14 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Appends the message with another payload and the same headers.
+    ///
+    /// # Panics
+    /// See [`write`].
+    pub fn write_with(&self, payload: &[u8], out: &mut Vec<u8>) {
+        put(payload, out, |out| out.extend_from_slice(self.headers));
+    }
+
     /// The first header called `name`, if it holds text.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         let mut rest = self.headers;
@@ -125,14 +133,14 @@ impl MessageReader {
     }
 }
 
-/// How many bytes at the front of `bytes`, which begin with a message, are whole messages: what can pass of them. Only
-/// lengths are looked at.
+/// How many bytes at the front of `bytes`, which begin with a message, are whole messages of at most `limit` bytes: what
+/// can pass of them. Only lengths are looked at.
 ///
 /// # Errors
 /// [`Unreadable::Lengths`] when they cannot be, and [`Unreadable::TooLarge`].
-pub fn whole(bytes: &[u8]) -> Result<usize, Unreadable> {
+pub fn whole(bytes: &[u8], limit: usize) -> Result<usize, Unreadable> {
     let mut at = 0;
-    while let Some(length) = length(&bytes[at..], MAX_FRAME)?.filter(|length| *length <= bytes.len() - at) {
+    while let Some(length) = length(&bytes[at..], limit)?.filter(|length| *length <= bytes.len() - at) {
         at += length;
     }
     Ok(at)
@@ -207,18 +215,24 @@ fn next_header(bytes: &[u8]) -> Option<(Header<'_>, &[u8])> {
 /// # Panics
 /// When the message would be longer than 4 GiB.
 pub fn write(headers: &[(&str, &str)], payload: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&[0; PRELUDE]);
-    for (name, value) in headers {
-        let (Ok(name_length), Ok(length)) = (u8::try_from(name.len()), u16::try_from(value.len())) else {
-            continue;
-        };
+    put(payload, out, |out| headers.iter().for_each(|(name, value)| put_header(name, value, out)));
+}
+
+fn put_header(name: &str, value: &str, out: &mut Vec<u8>) {
+    if let (Ok(name_length), Ok(length)) = (u8::try_from(name.len()), u16::try_from(value.len())) {
         out.push(name_length);
         out.extend_from_slice(name.as_bytes());
         out.push(STRING);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(value.as_bytes());
     }
+}
+
+/// Appends a message whose headers are what `headers` appends.
+fn put(payload: &[u8], out: &mut Vec<u8>, headers: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; PRELUDE]);
+    headers(out);
     let headers = out.len() - start - PRELUDE;
     out.extend_from_slice(payload);
     let total = out.len() - start + TAIL;
@@ -260,6 +274,18 @@ mod tests {
         let (said, fed) = said(&[EXAMPLE]);
         assert_eq!(said, [(Some("application/json".to_owned()), b"{'foo':'bar'}".to_vec())]);
         assert_eq!(fed, Ok(()));
+    }
+
+    #[test]
+    fn a_message_keeps_its_headers_under_another_payload() {
+        let (mut same, mut other) = (Vec::new(), Vec::new());
+        let fed = MessageReader::new().feed(EXAMPLE, |message| {
+            message.write_with(message.payload, &mut same);
+            message.write_with(b"{}", &mut other);
+        });
+        assert_eq!((fed, same.as_slice()), (Ok(()), EXAMPLE));
+        let read = said(&[&other]).0;
+        assert_eq!(read, [(Some("application/json".to_owned()), b"{}".to_vec())]);
     }
 
     #[test]
@@ -313,8 +339,8 @@ mod tests {
     fn what_can_pass_ends_with_a_message() {
         let two = [EXAMPLE, EXAMPLE].concat();
         for (bytes, passes) in [(0, 0), (11, 0), (EXAMPLE.len(), 61), (two.len() - 1, 61), (two.len(), 122)] {
-            assert_eq!(whole(&two[..bytes]), Ok(passes));
+            assert_eq!(whole(&two[..bytes], 61), Ok(passes));
         }
-        assert_eq!(whole(b"data: {}\n\ndata: {}\n\n"), Err(Unreadable::Checksum));
+        assert_eq!(whole(b"data: {}\n\ndata: {}\n\n", 61), Err(Unreadable::Checksum));
     }
 }

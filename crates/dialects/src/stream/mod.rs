@@ -29,11 +29,6 @@ pub enum Framing {
 
 /// Writes a client's stream.
 pub trait StreamEncoder: Send {
-    /// The media type of the stream.
-    fn content_type(&self) -> &'static str {
-        "text/event-stream; charset=utf-8"
-    }
-
     /// Where the stream can be cut.
     fn framing(&self) -> Framing {
         Framing::Lines

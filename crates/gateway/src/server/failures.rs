@@ -14,6 +14,10 @@ pub(crate) fn say(failure: &Failure, dialect: &dyn Dialect, request_id: &str) ->
     let mut reply = Response::new(ReplyBody::from(Bytes::from(said.body)));
     *reply.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(name) = dialect.error_kind_header() {
+        let kind = HeaderValue::from_static(dialect.error_kind(failure));
+        reply.headers_mut().insert(HeaderName::from_static(name), kind);
+    }
     if failure.class == Class::Authentication {
         // A browser asks for a password, which is where a person enters a key.
         for challenge in ["Bearer realm=\"lockgate\"", "Basic realm=\"lockgate\", charset=\"UTF-8\""] {

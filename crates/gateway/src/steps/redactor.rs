@@ -5,12 +5,17 @@ use crate::snapshot::{Service, Target};
 use bytes::Bytes;
 use http::HeaderMap;
 use lockgate_dialects::canonical::Failure;
+use lockgate_dialects::framing::eventstream::MessageReader;
+use lockgate_dialects::stream::Framing;
 use memchr::memmem;
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How JSON names an error, in every dialect; within a text its quotes would be escaped.
 const ERROR: &str = "\"error\"";
+
+/// How AWS's event streams name an error.
+const EXCEPTION: &str = "exception";
 
 /// The secrets of one call of a target; looked up only when something failed.
 pub(crate) struct Redactor {
@@ -42,8 +47,15 @@ impl Redactor {
         failure
     }
 
-    /// Lines of a stream that pass, cleaned where they tell an error, and whether one does. All others are the model's
-    /// own.
+    /// Whole lines or messages of a stream that pass, cleaned where they tell an error, and whether one does. All others
+    /// are the model's own.
+    pub(crate) fn stream(&self, framing: Framing, whole: Bytes) -> (Bytes, bool) {
+        match framing {
+            Framing::Lines => self.lines(whole),
+            Framing::Messages => self.messages(whole),
+        }
+    }
+
     pub(crate) fn lines(&self, lines: Bytes) -> (Bytes, bool) {
         if memmem::find(&lines, ERROR.as_bytes()).is_none() {
             return (lines, false);
@@ -54,6 +66,22 @@ impl Redactor {
             false => Cow::Borrowed(line),
         });
         (cleaned.collect::<String>().into(), text.lines().any(tells_error))
+    }
+
+    fn messages(&self, messages: Bytes) -> (Bytes, bool) {
+        if memmem::find(&messages, EXCEPTION.as_bytes()).is_none() {
+            return (messages, false);
+        }
+        let (mut cleaned, mut told, secrets) = (Vec::with_capacity(messages.len()), false, self.secrets());
+        let read = MessageReader::new().feed(&messages, |message| {
+            if message.text(":message-type") != Some(EXCEPTION) {
+                return message.write_with(message.payload, &mut cleaned);
+            }
+            told = true;
+            let payload = String::from_utf8_lossy(message.payload);
+            message.write_with(redact(&payload, &secrets).as_bytes(), &mut cleaned);
+        });
+        if read.is_ok() { (cleaned.into(), told) } else { (messages, told) }
     }
 
     /// A whole answer that passes; of one that tells an error with a good status, the target's own secrets go.

@@ -1,10 +1,13 @@
 //! A streamed answer on its way to the client: passed or translated as it comes, metered, and never ended as if it
 //! were whole when it is not.
 
+mod borders;
+
 use super::ask::broken;
 use super::translate::Missing;
 use super::{Account, Redactor};
 use crate::upstream::{Broken, UpstreamBody};
+use borders::Borders;
 use bytes::Bytes;
 use lockgate_dialects::canonical::{Class, Event, Failure, UpstreamError};
 use lockgate_dialects::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
@@ -23,14 +26,13 @@ pub(crate) struct Stream {
 
 /// What happens to the provider's bytes.
 pub(crate) enum Relay {
-    /// They pass, line by line; usage is read as they do.
+    /// They pass, in whole lines or messages; usage is read as they do.
     Pass {
         meter: Box<dyn UsageMeter>,
         /// Takes out what only the gateway asked for.
         cut: Option<Box<dyn StreamCut>>,
         fail: Box<dyn StreamEncoder>,
-        /// The beginning of a line that has not ended yet.
-        line: Bytes,
+        borders: Borders,
         /// Whether the provider told an error of its own, after which nothing is missing.
         told_error: bool,
     },
@@ -55,7 +57,8 @@ impl Relay {
         cut: Option<Box<dyn StreamCut>>,
         fail: Box<dyn StreamEncoder>,
     ) -> Self {
-        Self::Pass { meter, cut, fail, line: Bytes::new(), told_error: false }
+        let borders = Borders::new(fail.framing());
+        Self::Pass { meter, cut, fail, borders, told_error: false }
     }
 
     pub(crate) fn translate(
@@ -126,13 +129,16 @@ impl Stream {
 
     fn tell(&mut self, bytes: Bytes) -> Bytes {
         match &mut self.relay {
-            Relay::Pass { meter, cut, line, told_error, .. } => {
+            Relay::Pass { meter, cut, borders, told_error, .. } => {
                 meter.feed(&bytes);
-                let lines = whole_lines(line, bytes);
-                let lines = cut.as_mut().map_or(lines.clone(), |cut| cut.cut(lines));
-                let (lines, error) = self.redactor.lines(lines);
+                let whole = match borders.pass(bytes) {
+                    Ok(whole) => whole,
+                    Err(why) => return self.fail(Failure::new(Class::UpstreamError, why.to_string())),
+                };
+                let whole = cut.as_mut().map_or(whole.clone(), |cut| cut.cut(whole));
+                let (whole, error) = self.redactor.stream(borders.framing, whole);
                 *told_error |= error;
-                lines
+                whole
             }
             Relay::Translate(translator) => {
                 translator.decoder.feed(&bytes, &mut translator.events);
@@ -144,9 +150,9 @@ impl Stream {
     /// The provider closed its stream; whether it was whole, only its dialect knows.
     fn finish(&mut self) -> Bytes {
         let (rest, told_error) = match &mut self.relay {
-            Relay::Pass { meter, cut, line, told_error, .. } => {
+            Relay::Pass { meter, cut, borders, told_error, .. } => {
                 self.account.usage(meter.usage());
-                let rest = std::mem::take(line);
+                let rest = borders.rest();
                 (cut.as_mut().map_or(rest.clone(), |cut| cut.cut(rest)), *told_error)
             }
             Relay::Translate(translator) => {
@@ -204,10 +210,9 @@ impl Stream {
         self.account.fail(&failure);
         let mut out = Vec::new();
         match &mut self.relay {
-            Relay::Pass { meter, fail, .. } => {
+            Relay::Pass { meter, fail, borders, .. } => {
                 self.account.usage(meter.usage());
-                // A blank line ends the event that broke off, so that the error is one of its own.
-                out.push(b'\n');
+                borders.end(&mut out);
                 fail.fail(&failure, &self.request_id, &mut out);
             }
             Relay::Translate(translator) => translator.encoder.fail(&failure, &self.request_id, &mut out),
@@ -242,28 +247,6 @@ impl Translator {
     }
 }
 
-/// The most bytes of an unfinished line that are held back.
-const LONGEST_LINE: usize = 64 * 1024;
-
-/// What can pass of `bytes`: whole lines. The rest waits in `held`, so that a stream which breaks off does so between
-/// two lines and an error event can follow.
-fn whole_lines(held: &mut Bytes, mut bytes: Bytes) -> Bytes {
-    let lines = memchr::memrchr2(b'\n', b'\r', &bytes).map_or(0, |last| last + 1);
-    if lines == 0 && held.len() + bytes.len() <= LONGEST_LINE {
-        *held = joined(held, bytes);
-        return Bytes::new();
-    }
-    let rest = if lines == 0 { Bytes::new() } else { bytes.split_off(lines) };
-    joined(&std::mem::replace(held, rest), bytes)
-}
-
-fn joined(first: &Bytes, second: Bytes) -> Bytes {
-    if first.is_empty() {
-        return second;
-    }
-    [&first[..], &second[..]].concat().into()
-}
-
 /// An error inside a stream, which carries no status of its own where it is 0.
 fn failure(error: UpstreamError) -> Failure {
     let class = match (error.status, error.kind.as_deref()) {
@@ -272,30 +255,4 @@ fn failure(error: UpstreamError) -> Failure {
         _ => error.class(),
     };
     Failure::upstream(class, error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_that_breaks_off_is_never_passed_in_part() {
-        let mut held = Bytes::new();
-        let mut pass = |piece: &'static str| whole_lines(&mut held, Bytes::from_static(piece.as_bytes()));
-        assert_eq!(pass("data: a\n\ndata: b"), "data: a\n\n");
-        assert_eq!(pass("c"), "");
-        assert_eq!(pass("d\r\n\r\n"), "data: bcd\r\n\r\n");
-        assert_eq!(pass("data: e\r"), "data: e\r");
-        assert_eq!(pass("x"), "");
-        assert_eq!(held, "x");
-    }
-
-    #[test]
-    fn a_line_without_end_is_not_held_for_ever() {
-        let mut held = Bytes::new();
-        let long = Bytes::from(vec![b'x'; LONGEST_LINE]);
-        assert_eq!(whole_lines(&mut held, long.clone()), "");
-        assert_eq!(whole_lines(&mut held, long).len(), 2 * LONGEST_LINE);
-        assert!(held.is_empty());
-    }
 }

@@ -35,10 +35,6 @@ struct Open {
 }
 
 impl StreamEncoder for Encoder {
-    fn content_type(&self) -> &'static str {
-        eventstream::CONTENT_TYPE
-    }
-
     fn framing(&self) -> Framing {
         Framing::Messages
     }

@@ -7,6 +7,7 @@ use crate::upstream::Answer;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
+use lockgate_dialects::framing::eventstream;
 use lockgate_dialects::raw::Peek;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -77,13 +78,16 @@ fn readable(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|is| is.contains("application/json") || is.contains("text/plain"))
 }
 
-/// Server-sent events, or lines of JSON under one of their several names.
+/// Server-sent events, messages of AWS, or lines of JSON under one of their several names.
 fn streams(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(|is| {
-        ["text/event-stream", "application/stream+json", "application/x-ndjson", "application/jsonl"]
-            .iter()
-            .any(|known| is.contains(known))
-    })
+    const KNOWN: [&str; 5] = [
+        "text/event-stream",
+        "application/stream+json",
+        "application/x-ndjson",
+        "application/jsonl",
+        eventstream::CONTENT_TYPE,
+    ];
+    content_type.is_some_and(|is| KNOWN.iter().any(|known| is.contains(known)))
 }
 
 /// MLflow's dialects make their own text of the content type.

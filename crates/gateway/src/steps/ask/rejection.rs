@@ -18,7 +18,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) async fn rejected(dialect: &dyn Dialect, answer: Answer, redactor: &Redactor) -> Failure {
     let Answer { status, headers, body } = answer;
     let bytes = body.whole(MOST_ERROR).await.unwrap_or_default();
-    let error = dialect.decode_error(status.as_u16(), content_type(&headers), &bytes);
+    let mut error = dialect.decode_error(status.as_u16(), content_type(&headers), &bytes);
+    let kind = dialect.error_kind_header().and_then(|name| headers.get(name)?.to_str().ok());
+    if let Some(kind) = kind.filter(|_| error.kind.is_none()) {
+        // AWS puts an address behind it.
+        error.kind = kind.split(':').next().map(str::to_owned);
+    }
     let retry_after = retry_after(&headers).or(error.retry_after).map(|wait| wait.min(LONGEST_WAIT));
     let failure = Failure { retry_after, ..Failure::upstream(error.class(), error) };
     redactor.failure(failure)
