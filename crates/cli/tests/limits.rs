@@ -1,7 +1,7 @@
 //! Limits: nobody gets more than the config allows, whatever comes at the same time, and everybody is told what is left.
 
 use lockgate_config::KeyHash;
-use lockgate_testkit::{Answer, Ask, Client, Gateway, Hold, Provider, said, until};
+use lockgate_testkit::{Answer, Ask, Client, Gateway, Hold, Launch, Provider, said, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -328,6 +328,51 @@ fn each_surface_is_refused_in_its_own_words_and_operators_see_which_limit_it_was
     let metrics = gateway.metrics();
     let refusals = r#"lockgate_limit_refusals_total{route="chat",kind="requests"}"#;
     assert_eq!(metrics.value(refusals), Some(3.0), "{}", metrics.0);
+}
+
+#[test]
+fn every_api_counts_the_same_calls_and_says_so_in_its_own_words() {
+    let gateway = Gateway::start(BINARY, Some(&demo(&[("chat", "limits: {requests: 1 per hour}")])));
+    assert_eq!(openai(&gateway.client, "chat").send().status, 200);
+    let messages = json!([{"role": "user", "content": "Hallo"}]);
+    let plain = json!({"model": "chat", "messages": messages});
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "Hallo"}]}]});
+    let bedrock = json!({"messages": [{"role": "user", "content": [{"text": "Hallo"}]}]});
+    for (path, body, place, word) in [
+        ("/v1/responses", json!({"model": "chat", "input": "Hallo"}), "/error/code", "rate_limit_exceeded"),
+        ("/v1beta/models/chat:generateContent", gemini.clone(), "/error/status", "RESOURCE_EXHAUSTED"),
+        ("/v1beta/models/chat:streamGenerateContent", gemini, "", "RESOURCE_EXHAUSTED"),
+        ("/v2/chat", plain.clone(), "/message", "Rate limit exceeded: 1 per 1 hour"),
+        ("/api/chat", plain, "/error", "Rate limit exceeded: 1 per 1 hour"),
+        ("/bedrock/model/chat/converse", bedrock, "/message", "Rate limit exceeded: 1 per 1 hour"),
+    ] {
+        let answer = gateway.post(path, &body).send();
+        assert_eq!(answer.status, 429, "{path}: {}", answer.text());
+        assert!(answer.header("retry-after").is_some(), "{path}: {}", answer.head());
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("0"), "{path}");
+        let told = answer.json();
+        let told = told.pointer(place).expect(path).to_string();
+        assert!(told.contains(word), "{path}: {told}");
+    }
+}
+
+#[test]
+fn a_route_that_was_made_at_run_time_is_limited_like_any_other() {
+    let state = tempfile::tempdir().expect("a directory");
+    let config = format!("{}admin: {{key: {}}}\n", demo(&[("filed", "")]), KeyHash::of(ALICE.as_bytes()));
+    let launch = Launch::new(BINARY).config(config).argument("--state-dir");
+    let gateway = launch.argument(&state.path().display().to_string()).start();
+    let make = |limits: &Value| {
+        let route = json!({"name": "made", "endpoint_type": "llm/v1/chat", "limits": limits,
+            "model": {"provider": "demo", "name": "demo"}});
+        gateway.post("/api/2.0/endpoints/", &route).header("x-api-key", ALICE).send()
+    };
+    let wrong = make(&json!({"requests": "1 per fortnight"}));
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("limits.requests"), "{}", wrong.text());
+    assert_eq!(make(&json!({"requests": "1 per hour"})).status, 200);
+    let call = || with_key(mlflow(&gateway.client, "made"), ALICE).send().status;
+    assert_eq!([call(), call()], [200, 429]);
 }
 
 #[test]
