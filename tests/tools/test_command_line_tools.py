@@ -17,6 +17,7 @@ MAKE = "echo made > made.txt"
 RUNS = {
     "Bash": {"command": MAKE, "description": "Makes a file"},
     "exec_command": {"cmd": MAKE},
+    "run_shell_command": {"command": MAKE, "description": "Makes a file"},
 }
 CODEX = """model = "chat"
 model_provider = "lockgate"
@@ -97,3 +98,19 @@ def test_codex_works_on_a_model_that_knows_no_responses(gateway, provider, run, 
     last = provider.requests[-1]["messages"]
     assert next(message for message in last if message.get("tool_calls"))["content"] == "Let me see."
     assert last[-1]["role"] == "tool" and last[-1]["tool_call_id"] == "call_1"
+
+
+def test_gemini_cli_works_on_a_model_that_is_not_gemini(gateway, provider, run, tmp_path):
+    # With another base URL it wants to be told that a key is how it signs in.
+    settings = tmp_path / ".gemini/settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"security": {"auth": {"selectedType": "gemini-api-key"}}}')
+    told = run(
+        *("gemini", "--prompt", TASK, "--model", "chat", "--approval-mode", "yolo", "--skip-trust"),
+        GOOGLE_GEMINI_BASE_URL=gateway.url,
+        GEMINI_API_KEY=keys.KEY,
+        GEMINI_TELEMETRY_ENABLED="false",
+    )
+    assert scripted.WORD in told
+    last = provider.requests[-1]["messages"]
+    assert any(message["role"] == "tool" for message in last)

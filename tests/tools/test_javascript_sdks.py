@@ -44,7 +44,7 @@ def scripts():
     return folder
 
 
-@pytest.mark.parametrize("script", ["openai", "anthropic", "cohere", "ollama", "bedrock", "vercel"])
+@pytest.mark.parametrize("script", ["openai", "anthropic", "cohere", "ollama", "bedrock", "google", "vercel"])
 def test_an_sdk_reads_answers_streams_and_tool_calls(gateway, scripts, script, greeting):
     settings = {"url": gateway.url, "key": keys.KEY, "tools": [WEATHER]}
     done = subprocess.run(

@@ -1,7 +1,7 @@
 //! The life of a request, from top to bottom.
 
 use crate::admin;
-use crate::server::surfaces::{self, Page, Place, Surface};
+use crate::server::surfaces::{self, Listing, Page, Place, Surface};
 use crate::server::{Came, Cors, Door, Reply, ReplyBody, Worker, client, discard, is_in, read_body, say};
 use crate::snapshot::Snapshot;
 use crate::steps::{Account, Answered, admit, ask, authenticate, check_address, identify};
@@ -95,7 +95,7 @@ async fn lead(worker: &Worker, incoming: Incoming, view: View, account: Account)
         Door::Everyone => surfaces::find,
         Door::Operators => surfaces::find_for_operators,
     };
-    match find(&incoming.parts.method, incoming.parts.uri.path(), &view) {
+    match find(&incoming.parts.method, &incoming.parts.uri, &view) {
         Place::Call(surface) => call(worker, incoming, surface, &view, account).await,
         Place::Page(page) => closed(account, show(worker, incoming, &page, &view).await),
         elsewhere => {
@@ -164,7 +164,7 @@ async fn show(worker: &Worker, incoming: Incoming, page: &Page, view: &View) -> 
         tls: incoming.tls,
         host: header(HOST),
         content_type: header(http::header::CONTENT_TYPE),
-        anthropic: parts.headers.contains_key("anthropic-version"),
+        listing: Listing::asked_by(&parts.headers),
         body: body.as_deref().unwrap_or_default(),
         request_id: &incoming.id,
         client: incoming.client,

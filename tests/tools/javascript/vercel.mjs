@@ -1,5 +1,6 @@
 // Vercel's AI SDK, through each of its providers.
 import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, jsonSchema, streamText, tool } from "ai";
@@ -10,6 +11,7 @@ export default async function ({ url, key, tools }) {
     (model) => openai.chat(model),
     (model) => openai.responses(model),
     createAnthropic({ baseURL: `${url}/anthropic/v1`, apiKey: key }),
+    createGoogleGenerativeAI({ baseURL: `${url}/gemini/v1beta`, apiKey: key }),
     createOpenAICompatible({ name: "lockgate", baseURL: `${url}/v1`, apiKey: key }),
   ];
   const prompt = "hello there";

@@ -15,7 +15,7 @@ pub(crate) mod sample;
 
 use crate::gateway::Gateway;
 use crate::server::Door;
-use crate::server::surfaces::Page;
+use crate::server::surfaces::{Listing, Page};
 use crate::view::View;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -33,8 +33,8 @@ pub(crate) struct Ask<'a> {
     /// As the client wrote it; not to be trusted.
     pub(crate) host: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
-    /// Whether the client says which version of Anthropic's API it speaks.
-    pub(crate) anthropic: bool,
+    /// How the client's own API lists models, where its headers say which API that is.
+    pub(crate) listing: Option<Listing>,
     pub(crate) body: &'a [u8],
     pub(crate) request_id: &'a str,
     pub(crate) client: IpAddr,

@@ -43,9 +43,9 @@ pub(super) fn one(ask: &Ask<'_>, listing: Listing, name: &str) -> Response<Bytes
     reply::of(status, "application/json", said.body.into())
 }
 
-/// OpenAI and Anthropic list models at the same path; Anthropic's clients always say which version they speak.
+/// Several APIs list models at the same path, which is OpenAI's unless the client says otherwise.
 fn spoken(ask: &Ask<'_>, listing: Listing) -> Listing {
-    if listing == Listing::OpenAi && ask.anthropic { Listing::Anthropic } else { listing }
+    ask.listing.filter(|_| listing == Listing::OpenAi).unwrap_or(listing)
 }
 
 /// A route as `listing` has a model. `created` is in Unix seconds.

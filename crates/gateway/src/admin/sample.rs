@@ -90,7 +90,7 @@ pub(crate) fn ask<'a>(gateway: &'a Gateway, view: &'a View) -> Ask<'a> {
         tls: false,
         host: None,
         content_type: None,
-        anthropic: false,
+        listing: None,
         body: b"",
         request_id: "id-1",
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -4,7 +4,7 @@ mod apis;
 
 use super::changes::{self, Asked, Family};
 use crate::view::View;
-use http::Method;
+use http::{HeaderMap, Method, Uri};
 use lockgate_config::Style;
 use lockgate_dialects::Dialect;
 use lockgate_dialects::canonical::Operation;
@@ -85,6 +85,14 @@ pub(crate) enum Listing {
 }
 
 impl Listing {
+    /// The API whose SDKs send these headers, where they tell.
+    pub(crate) fn asked_by(headers: &HeaderMap) -> Option<Self> {
+        if headers.contains_key("anthropic-version") {
+            return Some(Self::Anthropic);
+        }
+        headers.contains_key("x-goog-api-key").then_some(Self::Gemini)
+    }
+
     /// A path of the API that lists so.
     pub(crate) fn path(self) -> &'static str {
         match self {
@@ -125,22 +133,22 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
 }
 
 /// What stands at `path` behind the operators' own door: their pages, and nothing else.
-pub(crate) fn find_for_operators(method: &Method, path: &str, view: &View) -> Place {
-    match find(method, path, view) {
+pub(crate) fn find_for_operators(method: &Method, uri: &Uri, view: &View) -> Place {
+    match find(method, uri, view) {
         Place::Page(page) if page.is_for_operators() => Place::Page(page),
         _ => Place::Nowhere,
     }
 }
 
-/// What stands at `path` (still percent-encoded) for `method`.
-pub(crate) fn find(method: &Method, path: &str, view: &View) -> Place {
-    let path = percent_decode_str(path).decode_utf8_lossy();
+/// What stands at the URI's path for `method`.
+pub(crate) fn find(method: &Method, uri: &Uri, view: &View) -> Place {
+    let (path, query) = (percent_decode_str(uri.path()).decode_utf8_lossy(), uri.query().unwrap_or_default());
     if view.admin().is_some()
         && let Some(page) = changes::at(method, &path)
     {
         return Place::Page(page);
     }
-    match at(&path, view) {
+    match at(&path, query, view) {
         Some(Entry::Get(page)) if method == Method::GET => Place::Page(page),
         // Of FastAPI's paths this one knows HEAD too.
         Some(Entry::Get(Page::OpenApi)) if method == Method::HEAD => Place::Page(Page::OpenApi),
@@ -164,7 +172,7 @@ enum Entry {
     Call(Surface),
 }
 
-fn at(path: &str, view: &View) -> Option<Entry> {
+fn at(path: &str, query: &str, view: &View) -> Option<Entry> {
     let page = match path {
         "/" => Page::Root,
         "/health" => Page::Health,
@@ -180,7 +188,7 @@ fn at(path: &str, view: &View) -> Option<Entry> {
         "/api/2.0/gateway/limits/" => return Some(Entry::Post(Page::SetRouteLimits)),
         "/api/2.0/endpoints/limits/" => return Some(Entry::Post(Page::SetEndpointLimits)),
         _ => {
-            return apis::entry(path)
+            return apis::entry(path, query)
                 .or_else(|| named_page(path).map(Entry::Get))
                 .or_else(|| invocations(path, view));
         }
@@ -229,7 +237,7 @@ fn invocations(path: &str, view: &View) -> Option<Entry> {
 /// The path with a last slash, or without any, when that exists (as Starlette redirects).
 fn other_slash(path: &str, view: &View) -> Option<String> {
     let other = if path.ends_with('/') { path.trim_end_matches('/').to_owned() } else { format!("{path}/") };
-    (!path.starts_with("//") && at(&other, view).is_some()).then_some(other)
+    (!path.starts_with("//") && at(&other, "", view).is_some()).then_some(other)
 }
 
 fn named(dialect: &str) -> &'static dyn Dialect {

@@ -23,6 +23,8 @@ struct Call {
     operation: Operation,
     /// Whether the answer is a stream, where the path says so and not the body.
     streamed: Option<bool>,
+    /// What the query must hold.
+    query: Option<&'static str>,
 }
 
 enum Path {
@@ -33,7 +35,7 @@ enum Path {
 }
 
 const fn call(path: &'static str, dialect: &'static str, operation: Operation) -> Call {
-    Call { path: Path::Is(path), dialect, operation, streamed: None }
+    Call { path: Path::Is(path), dialect, operation, streamed: None, query: None }
 }
 
 const fn named(
@@ -42,7 +44,7 @@ const fn named(
     operation: Operation,
     streamed: bool,
 ) -> Call {
-    Call { path: Path::Names(path.0, path.1), dialect, operation, streamed: Some(streamed) }
+    Call { path: Path::Names(path.0, path.1), dialect, operation, streamed: Some(streamed), query: None }
 }
 
 static APIS: &[Api] = &[
@@ -67,10 +69,14 @@ static APIS: &[Api] = &[
         dialect: "anthropic_messages",
     },
     Api {
-        prefixes: &["/v1beta/", "/gemini/v1beta/", "/gemini/v1/", "/gateway/gemini/v1beta/"],
+        prefixes: &["/v1beta/", "/v1/", "/gemini/v1beta/", "/gemini/v1/", "/gateway/gemini/v1beta/"],
         calls: &[
             named(("models/", ":generateContent"), "gemini", Chat, false),
-            named(("models/", ":streamGenerateContent"), "gemini", Chat, true),
+            Call {
+                query: Some("alt=sse"),
+                ..named(("models/", ":streamGenerateContent"), "gemini", Chat, true)
+            },
+            named(("models/", ":streamGenerateContent"), "gemini_array", Chat, true),
             named(("models/", ":embedContent"), "gemini", Embed, false),
             named(("models/", ":batchEmbedContents"), "gemini_batch", Embed, false),
         ],
@@ -111,8 +117,9 @@ static APIS: &[Api] = &[
 ];
 
 /// What stands at `path`.
-pub(super) fn entry(path: &str) -> Option<Entry> {
-    below(path).find_map(|(api, rest)| api.entry(rest))
+pub(super) fn entry(path: &str, query: &str) -> Option<Entry> {
+    let call = below(path).find_map(|(api, rest)| api.calls.iter().find_map(|call| call.entry(rest, query)));
+    call.or_else(|| below(path).find_map(|(api, rest)| api.page(rest)).map(Entry::Get))
 }
 
 /// The dialect of the API that `path` belongs to, whether anything stands there or not.
@@ -143,10 +150,6 @@ fn below(path: &str) -> impl Iterator<Item = (&'static Api, &str)> {
 }
 
 impl Api {
-    fn entry(&self, rest: &str) -> Option<Entry> {
-        self.calls.iter().find_map(|call| call.entry(rest)).or_else(|| self.page(rest).map(Entry::Get))
-    }
-
     fn page(&self, rest: &str) -> Option<Page> {
         let (models, listing) = self.models?;
         match rest.strip_prefix(models)?.strip_prefix('/') {
@@ -157,8 +160,11 @@ impl Api {
 }
 
 impl Call {
-    fn entry(&self, rest: &str) -> Option<Entry> {
+    fn entry(&self, rest: &str, query: &str) -> Option<Entry> {
         let route = self.path.names(rest)?;
+        if self.query.is_some_and(|wanted| !query.split('&').any(|pair| pair == wanted)) {
+            return None;
+        }
         Some(Entry::Call(Surface {
             dialect: by_name(self.dialect)?,
             operation: Some(self.operation),
