@@ -40,7 +40,8 @@ impl StateFile {
         let mut text = String::new();
         match File::open(&self.path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text)) {
             Ok(_) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // A directory that is gone, since it is not mounted perhaps, tells nothing about the routes.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.folder.is_dir() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -103,6 +104,8 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(file.path())), (0o700, 0o600));
         assert_eq!(std::fs::read_dir(&folder).expect("the directory").count(), 1, "nothing is left behind");
+        std::fs::remove_dir_all(&folder).expect("it is ours");
+        assert!(file.read().is_err(), "a directory that is gone is not one without routes");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where run-time routes are kept: through restarts, crashes, neighbours and damage.
 
 use crate::*;
-use lockgate_testkit::{Signal, until};
+use lockgate_testkit::Signal;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -95,7 +95,7 @@ fn damage_while_it_runs_takes_nothing_away() {
     place.damage(&good.replace("routes:", "routes: ["));
     until("it is told", || status(&gateway)["run_time"]["damaged"].is_string().then_some(()));
     assert_eq!((call(&gateway, "made").status, call(&gateway, "filed").status), (200, 200));
-    gateway.reloads(|files| files.rename(&open_config("").replace("filed", "moved")));
+    reload(&gateway, &open_config("").replace("filed", "moved"));
     assert_eq!((call(&gateway, "made").status, call(&gateway, "moved").status), (200, 200));
     assert_eq!(told(&gateway.client, "POST", ROUTES, &demo("b")).0, 503);
     place.damage(&good.replace("made", "mended"));
@@ -128,11 +128,43 @@ fn one_route_that_is_wrong_is_set_aside_and_the_others_serve() {
 }
 
 #[test]
+fn a_route_whose_credential_goes_is_set_aside_until_it_is_back() {
+    let place = Place::new();
+    let with = open_config("credentials: {main: sk-main}\n");
+    let gateway = place.start(&with);
+    make(&gateway, &openai("main", &json!({"openai_api_key": {"credential": "main"}})));
+    make(&gateway, &demo("other"));
+    reload(&gateway, &open_config(""));
+    assert_eq!(made(&gateway), ["other"]);
+    let reason = status(&gateway)["run_time"]["refused"][0]["reason"].clone();
+    assert!(reason.as_str().is_some_and(|why| why.contains("'main' is not defined")), "{reason}");
+    gateway.log.wait("a warning", |line| line["level"] == "WARN" && line["route"] == "main");
+    reload(&gateway, &with);
+    assert_eq!(made(&gateway), ["main", "other"]);
+}
+
+#[test]
+fn a_directory_that_is_gone_takes_no_route_away() {
+    let (gateway, place) = setting();
+    make(&gateway, &demo("made"));
+    let aside = place.0.path().join("aside");
+    std::fs::rename(place.state(), &aside).expect("it is ours");
+    reload(&gateway, &open_config("").replace("filed", "moved"));
+    assert_eq!(call(&gateway, "made").status, 200);
+    assert!(status(&gateway)["run_time"]["damaged"].is_string());
+    assert_eq!(told(&gateway.client, "POST", ROUTES, &demo("b")).0, 503);
+    std::fs::rename(aside, place.state()).expect("it is ours");
+    reload(&gateway, &open_config(""));
+    make(&gateway, &demo("b"));
+    assert_eq!(made(&gateway), ["made", "b"]);
+}
+
+#[test]
 fn a_name_that_the_config_takes_later_is_the_configs() {
     let (gateway, place) = setting();
     make(&gateway, &demo("made"));
     let taking = open_config("").replace("  - name: filed", "  - name: made\n    endpoint_type: llm/v1/embeddings\n    model: {provider: demo, name: e}\n  - name: filed");
-    gateway.reloads(|files| files.rename(&taking));
+    reload(&gateway, &taking);
     assert_eq!(status(&gateway)["run_time"]["shadowed"], json!(["made"]));
     assert_eq!(gateway.get(&format!("{ENDPOINTS}made")).send().json()["endpoint_type"], "llm/v1/embeddings");
     gateway.log.wait("a warning", |line| line["level"] == "WARN" && line["route"] == "made");
@@ -140,9 +172,9 @@ fn a_name_that_the_config_takes_later_is_the_configs() {
     drop(gateway);
     let gateway = place.start(&taking);
     assert_eq!(status(&gateway)["run_time"]["shadowed"], json!(["made"]), "a start is not refused for it");
-    gateway.reloads(|files| files.rename(&open_config("")));
+    reload(&gateway, &open_config(""));
     assert_eq!((call(&gateway, "made").status, made(&gateway)), (200, vec!["made".to_owned()]));
-    gateway.reloads(|files| files.rename(&taking));
+    reload(&gateway, &taking);
     assert_eq!(told(&gateway.client, "DELETE", &format!("{ROUTES}made"), &json!(null)).0, 200);
     assert_eq!(gateway.get(&format!("{ENDPOINTS}made")).send().status, 200, "the config's own goes on");
     assert!(!place.text().contains("made\""));
@@ -158,7 +190,7 @@ fn nothing_is_changed_beside_a_config_that_is_refused() {
     assert!(status == 409 && detail.contains("config file is refused"), "{status} {detail}");
     assert_eq!((call(&gateway, "made").status, place.text()), (200, before));
     let mended = open_config("").replace("name: demo", "name: d2");
-    gateway.reloads(|files| files.rename(&mended));
+    reload(&gateway, &mended);
     make(&gateway, &demo("b"));
 }
 

@@ -6,7 +6,7 @@ mod guard;
 mod kept;
 
 use lockgate_config::KeyHash;
-use lockgate_testkit::{Answer, Ask, Client, Gateway, Launch};
+use lockgate_testkit::{Answer, Ask, Client, Gateway, Launch, until};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -115,6 +115,14 @@ fn call(gateway: &Gateway, name: &str) -> Answer {
 
 fn status(gateway: &Gateway) -> Value {
     with_key(gateway.get("/status?format=json"), ADMIN).send().json()
+}
+
+/// Puts a new config in place and waits until it serves. Changes of routes log a new config, too, so the log cannot tell.
+fn reload(gateway: &Gateway, config: &str) {
+    let hash = || status(gateway)["config_hash"].clone();
+    let before = hash();
+    gateway.files.rename(config);
+    until("a new config serves", || (hash() != before).then_some(()));
 }
 
 /// The names of the routes that serve and were made at run time.
