@@ -62,6 +62,12 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// The edit that names the model deep within a body, where the API wants its name there beside the path.
+    fn name_within(&self, body: &Bytes, model: &str) -> Option<Edit<'static>> {
+        let _ = (body, model);
+        None
+    }
+
     /// Takes out of a stream what the provider adds because of [`Dialect::ask_usage`].
     fn usage_cut(&self) -> Option<Box<dyn StreamCut>> {
         None
@@ -310,6 +316,7 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::bedrock_converse::BedrockConverse,
     &crate::gemini::GEMINI,
     &crate::gemini::GEMINI_ARRAY,
+    &crate::gemini::GEMINI_BATCH,
 ];
 
 /// The dialect called `name`.

@@ -12,6 +12,9 @@ pub(crate) fn frames(bytes: &[u8], streamed: bool) -> Vec<Value> {
     if bytes.first() == Some(&0) {
         return event_stream(bytes);
     }
+    if bytes.starts_with(b"[") {
+        return serde_json::from_slice(bytes).unwrap_or_default();
+    }
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     let lines: Option<Vec<Value>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
     let mut frames = lines.unwrap_or_else(|| {

@@ -15,7 +15,7 @@ const APIS: &[(&str, &str, Operation)] = &[
     ("generate_content", "gemini", Operation::Chat),
     ("stream_generate_content", "gemini", Operation::Chat),
     ("embed_content", "gemini", Operation::Embed),
-    ("batch_embed_contents", "gemini", Operation::Embed),
+    ("batch_embed_contents", "gemini_batch", Operation::Embed),
     ("chat_v1", "cohere_v1", Operation::Chat),
     ("generate_v1", "cohere_v1", Operation::Complete),
     ("embed_v1", "cohere_v1", Operation::Embed),

@@ -56,6 +56,10 @@ impl Case {
                 Answer::Stream(lines) if meta["api"] == "converse_stream" && lines.starts_with(b"{") => {
                     framed(&lines)
                 }
+                // Without `alt=sse` the stream is one list.
+                Answer::Whole(list) if meta["api"] == "stream_generate_content" && list.starts_with(b"[") => {
+                    Answer::Stream(list)
+                }
                 answer => answer,
             },
         })

@@ -476,6 +476,10 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
     gather(String::new(), again, &mut found);
     let texts: Vec<&str> = found.iter().filter_map(|(_, value)| value.as_str()).collect();
     let stands = |value: &Value| match value {
+        // Google's schemas have their types in capitals.
+        Value::String(text) if TYPES.contains(&text.as_str()) => {
+            texts.iter().any(|other| other.eq_ignore_ascii_case(text))
+        }
         Value::String(text) => texts.iter().any(|other| other.contains(text.as_str()) || holds(other, text)),
         value => {
             let same = |(_, other): &(String, &Value)| {
@@ -495,6 +499,8 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
         leaves.into_iter().filter(|(path, value)| says_something(value) && !stands(value) && !lost(path));
     missing.map(|(path, value)| format!("{path} {}", short(value))).collect()
 }
+
+const TYPES: [&str; 6] = ["STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"];
 
 /// Whether JSON within a text holds the leaf, as arguments of calls do.
 fn holds(text: &str, leaf: &str) -> bool {

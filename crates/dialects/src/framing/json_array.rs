@@ -14,6 +14,8 @@ pub struct ArrayReader {
     depth: usize,
     in_string: bool,
     escaped: bool,
+    /// The bracket that ends the list was seen.
+    closed: bool,
     limit: usize,
     failed: Option<FrameTooLarge>,
 }
@@ -32,7 +34,8 @@ impl ArrayReader {
 
     /// A reader of objects of at most `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self { partial: Vec::new(), depth: 0, in_string: false, escaped: false, limit, failed: None }
+        let partial = Vec::new();
+        Self { partial, depth: 0, in_string: false, escaped: false, closed: false, limit, failed: None }
     }
 
     /// Takes the next bytes and gives each object that they complete to `on`.
@@ -49,7 +52,8 @@ impl ArrayReader {
                 start = at;
                 match byte {
                     b'{' => self.depth = 1,
-                    b'[' | b']' | b',' => {}
+                    b']' => self.closed = true,
+                    b'[' | b',' => {}
                     byte if byte.is_ascii_whitespace() => {}
                     _ => on(&bytes[at..=at]),
                 }
@@ -62,6 +66,11 @@ impl ArrayReader {
             self.partial.extend_from_slice(&bytes[start..]);
         }
         Ok(())
+    }
+
+    /// Whether the end of the list was seen.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// The stream ended: gives the beginning of an object that was not finished.

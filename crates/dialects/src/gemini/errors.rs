@@ -6,7 +6,8 @@ use crate::raw::to_bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Reads a provider's error. A key that is not valid is said under status 400, and how long to wait stands in the body.
+/// Reads a provider's error. A key that is not valid and a prompt that is too long are said under status 400, and how
+/// long to wait stands in the body.
 pub(crate) fn decode(status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
     let mut error = UpstreamError::read(status, content_type, body);
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -17,6 +18,9 @@ pub(crate) fn decode(status: u16, content_type: Option<&str>, body: &[u8]) -> Up
         }
         let delay = detail.get("retryDelay").and_then(Value::as_str).and_then(seconds);
         error.retry_after = error.retry_after.or(delay);
+    }
+    if error.message.contains("exceeds the maximum number of tokens") {
+        error.code = Some("context_length_exceeded".to_owned());
     }
     error
 }
@@ -114,6 +118,8 @@ mod tests {
         );
         assert_eq!(error.code.as_deref(), Some("API_KEY_INVALID"));
         assert_eq!(error.retry_after, Some(Duration::from_millis(34_400)));
+        let long = r#"{"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8)."}}"#;
+        assert_eq!(decode(400, None, long.as_bytes()).class(), Class::ContextWindow);
         for odd in ["", "{", "[]", r#"{"error":{"details":[{"retryDelay":"soon"},{"retryDelay":"-1s"},7]}}"#]
         {
             assert_eq!(decode(500, None, odd.as_bytes()).retry_after, None, "{odd}");

@@ -35,6 +35,14 @@ impl Frames {
         }
     }
 
+    /// Whether nothing more need follow: a list must be closed, events have no end of their own.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Sse(_) => true,
+            Self::Array(reader) => reader.is_closed(),
+        }
+    }
+
     /// The stream ended: gives what is left.
     pub(super) fn finish(&mut self, mut on: impl FnMut(&[u8])) -> Result<(), FrameTooLarge> {
         match self {

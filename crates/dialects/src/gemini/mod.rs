@@ -1,11 +1,12 @@
 //! Google's Gemini API, `models/{model}:generateContent` and `:streamGenerateContent`.
 //!
 //! The paths say the model and whether the answer is streamed, so the bodies do not. A stream is server-sent events
-//! where the query has `alt=sse`, and else one JSON list that grows: [`GEMINI`] and [`GEMINI_ARRAY`].
+//! where the query has `alt=sse`, and else one JSON list that grows: [`GEMINI`] and [`GEMINI_ARRAY`]. Embeddings are
+//! asked for one by one with `:embedContent`, which [`GEMINI`] has too, or together: [`GEMINI_BATCH`].
 
-pub(crate) mod errors;
-pub(crate) mod fields;
-
+mod embed;
+mod errors;
+mod fields;
 mod framing;
 mod media;
 mod parts;
@@ -16,10 +17,13 @@ mod schema;
 mod stream;
 mod usage;
 
-use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, Signature, UpstreamError};
-use crate::dialect::{ChatCodec, Dialect, ErrorReply, ModelTraits};
-use crate::raw::Bound;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::canonical::{
+    ChatRequest, ChatResponse, EmbeddingRequest, EmbeddingResponse, Failure, Losses, Signature, UpstreamError,
+};
+use crate::dialect::{ChatCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
+use crate::raw::{Bound, Edit};
+use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter, WholeMeter};
+use bytes::Bytes;
 use framing::Framing;
 
 /// Whose thought signatures these are: every service that serves Gemini takes them.
@@ -30,6 +34,9 @@ pub(crate) static GEMINI: Gemini = Gemini { name: "gemini", framing: Framing::Ss
 
 /// The same, streamed as a list.
 pub(crate) static GEMINI_ARRAY: Gemini = Gemini { name: "gemini_array", framing: Framing::Array };
+
+/// Embeddings of several contents.
+pub(crate) static GEMINI_BATCH: GeminiBatch = GeminiBatch;
 
 /// Google's Gemini API, in one of its framings.
 pub(crate) struct Gemini {
@@ -44,6 +51,18 @@ impl Dialect for Gemini {
 
     fn chat(&self) -> Option<&dyn ChatCodec> {
         Some(self)
+    }
+
+    fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        Some(self)
+    }
+
+    /// The service has one type for its streams and one for everything else, lists that grow among it.
+    fn stream_type(&self) -> &'static str {
+        match self.framing {
+            Framing::Sse => "text/event-stream",
+            Framing::Array => "application/json; charset=UTF-8",
+        }
     }
 
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
@@ -100,12 +119,86 @@ impl ChatCodec for Gemini {
     }
 }
 
-/// Reads a thought signature that a client sends back.
-fn returned(text: String) -> Signature {
-    Signature::read(FAMILY, text)
+impl EmbeddingCodec for Gemini {
+    fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
+        embed::decode_one(body)
+    }
+
+    fn encode_request(
+        &self,
+        request: &EmbeddingRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure> {
+        embed::encode_one(request, model, losses)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {
+        embed::decode_response(body)
+    }
+
+    fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
+        embed::encode_one_response(response, losses)
+    }
+
+    fn meter(&self) -> Box<dyn UsageMeter> {
+        WholeMeter::boxed(&[("usageMetadata", usage::read)])
+    }
 }
 
-/// Reads a thought signature that a provider made.
-fn made(text: String) -> Signature {
-    Signature::made_by(FAMILY, text)
+/// `models/{model}:batchEmbedContents`.
+pub(crate) struct GeminiBatch;
+
+impl Dialect for GeminiBatch {
+    fn name(&self) -> &'static str {
+        "gemini_batch"
+    }
+
+    fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        Some(self)
+    }
+
+    fn name_within(&self, body: &Bytes, model: &str) -> Option<Edit<'static>> {
+        embed::name_within(body, model)
+    }
+
+    fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
+        errors::decode(status, content_type, body)
+    }
+
+    fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
+        errors::encode(failure)
+    }
+}
+
+impl EmbeddingCodec for GeminiBatch {
+    fn decode_request(&self, body: &[u8]) -> Result<EmbeddingRequest, Failure> {
+        embed::decode_batch(body)
+    }
+
+    fn encode_request(
+        &self,
+        request: &EmbeddingRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure> {
+        embed::encode_batch(request, model, losses)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {
+        embed::decode_response(body)
+    }
+
+    fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
+        embed::encode_batch_response(response, losses)
+    }
+
+    fn meter(&self) -> Box<dyn UsageMeter> {
+        WholeMeter::boxed(&[("usageMetadata", usage::read)])
+    }
+}
+
+/// Reads a thought signature. One of another family is marked, also when a gateway stands before the provider.
+fn signature(text: String) -> Signature {
+    Signature::read(FAMILY, text)
 }

@@ -182,12 +182,12 @@ pub(super) fn made_up_id(seed: &str, number: usize, name: &str, arguments: &str)
 
 const MADE_UP: &str = "call_gm_";
 
-/// Whether an id is one of ours, which the API need not see.
+/// Whether an id is one of ours, which the provider need not see.
 fn is_made_up(id: &str) -> bool {
     id.strip_prefix(MADE_UP).is_some_and(|hash| hash.len() == 16)
 }
 
-/// The id as the API hears it; none where it had none.
+/// The id as the provider hears it; none where it gave none.
 pub(super) fn own_id(id: &str) -> Option<&str> {
     (!id.is_empty() && !is_made_up(id)).then_some(id)
 }
@@ -324,13 +324,14 @@ pub(super) fn write_call(call: &ToolCall, reader: Reader, path: &str, losses: &m
         losses.add(format!("{path}.function.arguments"), "no JSON object; sent inside one as `arguments`");
     }
     losses.add_fields(path, &call.extras, NO_SUCH_FIELD);
-    call_part(&call.id, &call.name, &call.arguments, signature.flatten().as_deref())
+    let id = if reader == Reader::Client { Some(&*call.id) } else { own_id(&call.id) };
+    call_part(id, &call.name, &call.arguments, signature.flatten().as_deref())
 }
 
 /// A function call as a part.
-pub(super) fn call_part(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Draft {
+pub(super) fn call_part(id: Option<&str>, name: &str, arguments: &str, signature: Option<&str>) -> Draft {
     let mut call = Draft::default();
-    call.set_some("id", own_id(id));
+    call.set_some("id", id.filter(|id| !id.is_empty()));
     call.set("name", name);
     call.set_raw("args", as_object(arguments).unwrap_or_else(|| to_raw(&json!({ "arguments": arguments }))));
     let mut part = Draft::default();
@@ -374,8 +375,10 @@ mod tests {
         for part in parts.as_array().expect("a list") {
             let raw = to_raw(part);
             let piece = read(&raw).expect("a part");
-            said.add(&raw, piece, super::super::made, |name, arguments| made_up_id("", 0, name, arguments))
-                .expect("a part");
+            said.add(&raw, piece, super::super::signature, |name, arguments| {
+                made_up_id("", 0, name, arguments)
+            })
+            .expect("a part");
         }
         said
     }
@@ -389,7 +392,7 @@ mod tests {
         };
         let mut losses = Losses::default();
         let mut written = write_content(&message, Reader::Provider, "m", &mut losses);
-        written.extend(calls.iter().map(|call| write_call(call, Reader::Client, "c", &mut losses)));
+        written.extend(calls.iter().map(|call| write_call(call, Reader::Provider, "c", &mut losses)));
         assert!(losses.is_empty(), "{losses:?}");
         serde_json::to_value(written).expect("JSON")
     }

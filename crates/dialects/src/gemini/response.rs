@@ -1,7 +1,7 @@
 //! Whole answers, read from the provider and written for a client.
 
 use super::parts::{self, NO_SUCH_FIELD, Reader, Said};
-use super::{errors, fields, made, reasons, usage};
+use super::{errors, fields, reasons, signature, usage};
 use crate::canonical::{ChatResponse, Choice, Class, Failure, FinishReason, Losses, Message, Role};
 use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
@@ -74,7 +74,9 @@ fn read_candidate(value: &RawValue, place: usize, seed: &str) -> Read<Choice> {
         let read = fields::each(&mut content, "parts", |part| {
             let piece = parts::read(part)?;
             let number = said.calls.len();
-            said.add(part, piece, made, |name, arguments| parts::made_up_id(seed, number, name, arguments))
+            said.add(part, piece, signature, |name, arguments| {
+                parts::made_up_id(seed, number, name, arguments)
+            })
         });
         read.map_err(|wrong| wrong.within("content"))?;
     }
@@ -105,7 +107,10 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
             losses.add(name.as_str(), NO_SUCH_FIELD);
         }
     }
-    body.set_some("usageMetadata", response.usage.as_ref().map(usage::write));
+    if let Some(usage) = &response.usage {
+        usage::lose(usage, losses);
+        body.set("usageMetadata", usage::write(usage));
+    }
     body.set_some("modelVersion", response.model.as_ref());
     body.set_some("responseId", response.id.as_ref());
     body.into_body()
@@ -194,7 +199,7 @@ mod tests {
         let mut body = answer(
             json!([{"text": "hm", "thought": true}, {"text": "see", "thoughtSignature": "c2ln"},
                 {"executableCode": {"language": "PYTHON", "code": "1"}},
-                {"functionCall": {"name": "look", "args": {"b": 1.5, "a": 2}}, "thoughtSignature": "eA=="}]),
+                {"functionCall": {"id": "c", "name": "look", "args": {"b": 1.5, "a": 2}}, "thoughtSignature": "eA=="}]),
             "STOP",
         );
         body["candidates"][0]["groundingMetadata"] = json!({"webSearchQueries": ["q"]});

@@ -123,14 +123,12 @@ pub(super) fn told(schema: &RawValue) -> Told {
         Some(Value::Array(items)) => items.is_empty(),
         Some(_) => false,
     };
-    let closed = matches!(value.get("additionalProperties"), None | Some(Value::Bool(_)));
     let plain = value.as_object().is_some_and(|fields| {
-        let known =
-            ["type", "properties", "required", "additionalProperties", "$schema", "title", "description"];
+        let known = ["type", "properties", "required"];
         fields.keys().all(|name| known.contains(&name.as_str()))
     });
     let object = value.get("type").is_none_or(|kind| kind == "object");
-    if plain && object && closed && empty("properties") && empty("required") {
+    if plain && object && empty("properties") && empty("required") {
         return Told::Nothing;
     }
     if value.get("type").is_some_and(|kind| kind == "object") && is_own(&value, MOST_DEEP) {
@@ -138,6 +136,35 @@ pub(super) fn told(schema: &RawValue) -> Told {
     } else {
         Told::JsonSchema
     }
+}
+
+/// Whether a schema lets objects have the fields that it names and no others, and wants all of them: what those APIs ask
+/// for that hold a model strictly to it.
+pub(super) fn is_strict(schema: &RawValue) -> bool {
+    serde_json::from_str(schema.get()).is_ok_and(|schema| is_closed(&schema, MOST_DEEP))
+}
+
+fn is_closed(schema: &Value, deep: u32) -> bool {
+    let (Value::Object(fields), 1..) = (schema, deep) else { return false };
+    let properties = fields.get("properties").and_then(Value::as_object);
+    let is_object = properties.is_some() || fields.get("type").is_some_and(|kind| kind == "object");
+    let wants_all = || {
+        let required = fields.get("required").and_then(Value::as_array);
+        let wanted =
+            |name: &String| required.is_some_and(|required| required.iter().any(|other| other == name));
+        properties.is_none_or(|properties| properties.keys().all(wanted))
+    };
+    let closed = fields.get("additionalProperties") == Some(&Value::Bool(false));
+    let inner = ["properties", "$defs", "anyOf", "items"]
+        .into_iter()
+        .filter_map(|name| Some((name, fields.get(name)?)));
+    let all_closed = inner.into_iter().all(|(name, inner)| match (name, inner) {
+        ("items", schema) => is_closed(schema, deep - 1),
+        (_, Value::Object(schemas)) => schemas.values().all(|schema| is_closed(schema, deep - 1)),
+        (_, Value::Array(schemas)) => schemas.iter().all(|schema| is_closed(schema, deep - 1)),
+        _ => false,
+    });
+    (!is_object || closed && wants_all()) && all_closed
 }
 
 /// Whether the API's own schemas can say a JSON Schema as it is written.
@@ -202,7 +229,7 @@ mod tests {
             Told::JsonSchema => "json",
         };
         assert_eq!(of(json!({"type": "object", "properties": {}})), "nothing");
-        assert_eq!(of(json!({"type": "object", "additionalProperties": false})), "nothing");
+        assert_eq!(of(json!({"type": "object", "additionalProperties": false})), "json");
         assert_eq!(of(json!({"type": "object", "additionalProperties": {"type": "string"}})), "json");
         assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": "string"}}})), "own");
         assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}})), "json");

@@ -3,7 +3,7 @@
 
 use super::framing::{Frames, Framing};
 use super::reasons;
-use crate::canonical::Usage;
+use crate::canonical::{Losses, Usage};
 use crate::raw::Draft;
 use crate::stream::{UsageMeter, WholeMeter};
 use serde::Deserialize;
@@ -69,11 +69,24 @@ pub(super) fn read(value: &RawValue) -> Option<Usage> {
     Counts::of(value).usage()
 }
 
+/// Records the counts that the API has no place for.
+pub(super) fn lose(usage: &Usage, losses: &mut Losses) {
+    let cached = usage.cache_write_tokens.is_some_and(|tokens| tokens > 0);
+    losses.add_if(cached, "usage.cache_write_tokens", "Gemini's API does not count what is cached");
+    let more = usage.reasoning_tokens.is_some() && thoughts(usage).is_none();
+    losses.add_if(more, "usage.reasoning_tokens", "more than the whole answer has");
+}
+
+/// Thoughts are a part of the answer; a provider that counts more of them counts otherwise.
+fn thoughts(usage: &Usage) -> Option<u64> {
+    usage.reasoning_tokens.filter(|thoughts| usage.completion_tokens.is_none_or(|all| *thoughts <= all))
+}
+
 /// Writes `usageMetadata` for a client.
 pub(super) fn write(usage: &Usage) -> Draft {
     let mut written = Draft::default();
     written.set_some("promptTokenCount", usage.prompt_tokens);
-    let thoughts = usage.reasoning_tokens;
+    let thoughts = thoughts(usage);
     let said = usage.completion_tokens.map(|tokens| tokens.saturating_sub(thoughts.unwrap_or(0)));
     written.set_some("candidatesTokenCount", said);
     written.set_some("totalTokenCount", usage.total());
@@ -113,7 +126,7 @@ impl UsageMeter for StreamMeter {
     }
 
     fn finished(&self) -> bool {
-        self.seen.finished
+        self.seen.finished && self.frames.is_closed()
     }
 }
 

@@ -194,7 +194,8 @@ impl<'a> Exchange<'a> {
         let Call { body, peek, .. } = &self.call;
         let usage = if self.wants_usage() { self.sides.provider.ask_usage(body, peek) } else { None };
         self.asked_usage = usage.is_some();
-        let edits: Vec<_> = model.into_iter().chain(usage).collect();
+        let within = traits.model.as_deref().and_then(|name| self.sides.provider.name_within(body, name));
+        let edits: Vec<_> = model.into_iter().chain(within).chain(usage).collect();
         Ok(peek.patch(body, &edits)?.into())
     }
 

@@ -3,7 +3,7 @@
 use super::{config, tools};
 use crate::canonical::{ChatRequest, Content, Extras, Failure, Message, Part, Role, ToolCall};
 use crate::gemini::parts::{self, Kind, Said};
-use crate::gemini::{fields, media, returned};
+use crate::gemini::{fields, media, signature};
 use crate::raw::{Mismatch, Object, Read};
 use serde_json::value::RawValue;
 
@@ -126,7 +126,9 @@ fn add(said: &mut Said, part: &RawValue, calls: &mut usize) -> Read<()> {
     let number = *calls;
     let before = said.calls.len();
     let piece = parts::read(part)?;
-    said.add(part, piece, returned, |name, arguments| parts::made_up_id("history", number, name, arguments))?;
+    said.add(part, piece, signature, |name, arguments| {
+        parts::made_up_id("history", number, name, arguments)
+    })?;
     *calls += said.calls.len() - before;
     Ok(())
 }

@@ -43,6 +43,7 @@ pub(super) fn read(
     if let Some(functions) = fields::take_object(&mut config, "functionCallingConfig").map_err(inside)? {
         let choice = read_choice(functions, extras);
         request.tool_choice = choice.map_err(|wrong| inside(wrong.within("functionCallingConfig")))?;
+        hold_to_schemas(request, extras);
     }
     let rest = config.rest_without_nulls().into_iter();
     extras.extend(rest.map(|(name, value)| (format!("{PREFIX}{name}"), value)));
@@ -103,6 +104,30 @@ fn read_choice(mut config: Object<'_>, extras: &mut Vec<(String, RawJson)>) -> R
         keep(&name, value);
     }
     Ok(choice)
+}
+
+/// `VALIDATED` holds every call to its schema, as strict functions are held elsewhere, where the schemas are of the form
+/// that is asked for there.
+fn hold_to_schemas(request: &mut ChatRequest, extras: &mut Vec<(String, RawJson)>) {
+    let validated = |(name, value): &(String, RawJson)| {
+        name.strip_prefix(PREFIX).and_then(|name| name.strip_prefix(OF_FUNCTIONS)) == Some(MODE)
+            && value.get() == "\"VALIDATED\""
+    };
+    let fits = |tool: &Tool| match tool {
+        Tool::Function { parameters, .. } => {
+            parameters.as_ref().is_some_and(|schema| schema::is_strict(schema))
+        }
+        Tool::Unknown(_) => true,
+    };
+    let Some(place) = extras.iter().position(validated) else { return };
+    if request.tools.iter().all(fits) {
+        extras.remove(place);
+        for tool in &mut request.tools {
+            if let Tool::Function { strict, .. } = tool {
+                *strict = Some(true);
+            }
+        }
+    }
 }
 
 /// Sets `tools` and `toolConfig`.

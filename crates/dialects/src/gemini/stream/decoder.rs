@@ -5,7 +5,7 @@ use crate::canonical::{BlockKind, Delta, Event, FinishReason, RawJson, UpstreamE
 use crate::gemini::framing::{Frames, Framing};
 use crate::gemini::parts::{self, Call, Kind};
 use crate::gemini::usage::Counts;
-use crate::gemini::{errors, fields, made, reasons, response};
+use crate::gemini::{errors, fields, reasons, response, signature as read_signature};
 use crate::raw::{Mismatch, Object, Read, to_raw};
 use crate::stream::StreamDecoder;
 use bytes::Bytes;
@@ -76,7 +76,8 @@ impl StreamDecoder for Decoder {
         if let Err(error) = self.frames.finish(|frame| self.state.frame(frame, events)) {
             self.state.fail(UpstreamError::of_message(error.to_string()), events);
         }
-        self.state.end(events);
+        let closed = self.frames.is_closed();
+        self.state.end(closed, events);
     }
 }
 
@@ -172,8 +173,8 @@ impl State {
     }
 
     /// The connection closed.
-    fn end(&mut self, events: &mut Vec<Event>) {
-        let ended = self.candidates.iter().all(|candidate| candidate.reason.is_some());
+    fn end(&mut self, closed: bool, events: &mut Vec<Event>) {
+        let ended = closed && self.candidates.iter().all(|candidate| candidate.reason.is_some());
         if self.done {
             return;
         }
@@ -227,7 +228,7 @@ impl Candidate {
             Kind::Thought(None) => {
                 self.close(events);
                 if let Some(signature) = piece.signature {
-                    self.whole(BlockKind::RedactedThinking(made(signature)), None, events);
+                    self.whole(BlockKind::RedactedThinking(read_signature(signature)), None, events);
                 }
             }
             Kind::Call(call) => self.call(call, piece.signature, seed, events)?,
@@ -293,7 +294,7 @@ impl Candidate {
         self.close(events);
         let id = id.unwrap_or_else(|| parts::made_up_id(seed, self.calls, &name, &arguments));
         self.calls += 1;
-        let kind = BlockKind::ToolCall { id, name, signature: signature.map(made) };
+        let kind = BlockKind::ToolCall { id, name, signature: signature.map(read_signature) };
         self.whole(kind, Some(Delta::Arguments(arguments)), events);
     }
 
@@ -330,7 +331,7 @@ impl Candidate {
     /// Signs the open block, which is whole then.
     fn sign(&mut self, signature: String, events: &mut Vec<Event>) {
         if let Some((block, _)) = self.open {
-            let delta = Delta::Signature(made(signature));
+            let delta = Delta::Signature(read_signature(signature));
             events.push(Event::BlockGrew { choice: self.index, block, delta });
         }
         self.close(events);

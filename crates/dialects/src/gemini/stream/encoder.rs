@@ -136,7 +136,7 @@ impl Encoder {
                 let path = format!("choices[{index}].message.tool_calls.function.arguments");
                 self.losses.add(path, "no JSON object; sent inside one as `arguments`");
             }
-            self.say(index, parts::call_part(id, name, &open.arguments, signature.as_deref()), out);
+            self.say(index, parts::call_part(Some(id), name, &open.arguments, signature.as_deref()), out);
         }
     }
 
@@ -174,6 +174,7 @@ impl Encoder {
             choices.clear();
         }
         let candidates: Vec<_> = choices.iter_mut().map(|choice| choice.last(&mut self.losses)).collect();
+        usage::lose(&self.usage, &mut self.losses);
         self.write(&candidates, feedback.as_ref(), out);
         self.writer.end(out);
         self.done = true;

@@ -173,6 +173,10 @@ fn a_stream_without_a_reason_an_error_in_it_and_nonsense_are_failures() {
     decoder.feed(format!("[{error}]").as_bytes(), &mut events);
     decoder.finish(&mut events);
     assert_eq!(events.iter().map(short).collect::<Vec<_>>(), ["failed 503 busy"]);
+    let (mut decoder, mut events) = (Decoder::new(Framing::Array), Vec::new());
+    decoder.feed(format!("[{}", stop()).as_bytes(), &mut events);
+    decoder.finish(&mut events);
+    assert_eq!(events.last().map(short).as_deref(), Some(cut), "the list is not closed");
 }
 
 #[test]
