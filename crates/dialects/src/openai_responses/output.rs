@@ -13,12 +13,11 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// An answer's head. The API's ids have a prefix, and clients want one even where the provider gives none.
+    /// An answer's head. Clients want an id also where the provider gives none.
     pub(super) fn new(id: Option<&str>, model: Option<&str>, created: Option<u64>) -> Self {
         let created = created.unwrap_or(0);
         let id = match id.filter(|id| !id.is_empty()) {
-            Some(id) if id.starts_with("resp_") => id.to_owned(),
-            Some(id) => format!("resp_{id}"),
+            Some(id) => id.to_owned(),
             None => format!("resp_{created:016x}"),
         };
         Self { id, model: model.unwrap_or_default().to_owned(), created }
@@ -109,7 +108,7 @@ impl State<'_> {
 /// An item of an answer.
 #[derive(Debug)]
 pub(super) enum Item {
-    Message { id: String, parts: Vec<Spoken> },
+    Message { id: String, phase: Option<String>, parts: Vec<Spoken> },
     Reasoning { id: String, summary: Option<String>, encrypted: Option<String> },
     Call { id: String, call_id: String, name: String, arguments: String },
     CustomCall { id: String, call_id: String, name: String, input: String },
@@ -153,9 +152,15 @@ impl Item {
     /// The item in JSON: `in_progress`, `completed` or `incomplete`.
     pub(super) fn json(&self, status: &str) -> Value {
         match self {
-            Self::Message { id, parts } => {
+            Self::Message { id, phase, parts } => {
                 let content: Vec<_> = parts.iter().map(Spoken::json).collect();
-                json!({"type": "message", "id": id, "status": status, "role": "assistant", "content": content})
+                let mut item = json!({
+                    "type": "message", "id": id, "status": status, "role": "assistant", "content": content,
+                });
+                if let Some(phase) = phase {
+                    item["phase"] = json!(phase);
+                }
+                item
             }
             Self::Reasoning { id, summary, encrypted } => {
                 let summary: Vec<_> = summary.iter().map(|text| summary_part(text)).collect();

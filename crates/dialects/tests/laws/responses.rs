@@ -114,9 +114,11 @@ fn frame() -> impl Strategy<Value = String> {
 
 /// A request as a client of this API writes it, with the fields that survive as they are.
 fn request() -> impl Strategy<Value = Value> {
-    let said = |role: &'static str| text().prop_map(move |text| json!({"role": role, "content": text}));
+    let said = |role: &'static str| {
+        text().prop_map(move |text| json!({"type": "message", "role": role, "content": text}))
+    };
     let parts = text().prop_map(|text| {
-        json!({"role": "user", "content": [{"type": "input_text", "text": text},
+        json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text},
             {"type": "input_image", "detail": "low", "image_url": "https://x/y"},
             {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA"}]})
     });
@@ -124,7 +126,7 @@ fn request() -> impl Strategy<Value = Value> {
         vec![
             json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}], "encrypted_content": "e"}),
             json!({"type": "reasoning", "summary": [], "encrypted_content": text.clone() + "e"}),
-            json!({"role": "assistant", "content": [{"type": "output_text", "text": text},
+            json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text},
                 {"type": "refusal", "refusal": text}]}),
             json!({"type": "function_call", "call_id": id, "name": name, "arguments": "{\"a\": 1}"}),
             json!({"type": "custom_tool_call", "call_id": id.clone() + "2", "name": name, "input": text}),

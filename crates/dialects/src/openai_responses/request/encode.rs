@@ -14,7 +14,7 @@ const LEAST_TOKENS: u64 = 16;
 
 /// Writes a request. Nothing is to be kept by the provider: the client has the whole conversation.
 pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
-    let turns = Turns::of(&request.messages, losses);
+    let turns = Turns::of(&request.messages, model.reasoning, losses);
     let mut body = Draft::default();
     if !model.model_in_url {
         body.set("model", &model.model);

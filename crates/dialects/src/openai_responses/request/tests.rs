@@ -241,7 +241,8 @@ fn a_chat_becomes_items_that_are_not_stored() {
     };
     let (body, lost) = written(&request);
     let wanted = json!({"model": "m", "instructions": "be", "input": [
-            {"role": "user", "content": "hi"}, {"role": "assistant", "content": "see"},
+            {"type": "message", "role": "user", "content": "hi"},
+            {"type": "message", "role": "assistant", "content": "see"},
             {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c", "output": "no"}],
         "tools": [{"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, "strict": false}],

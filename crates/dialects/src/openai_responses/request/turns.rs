@@ -13,12 +13,14 @@ pub(super) struct Turns {
     pub(super) input: Vec<Draft>,
     /// The calls of custom tools, whose answers are items of another type.
     custom_calls: Vec<String>,
+    /// The model's reasoning is encrypted, and it takes no other back.
+    encrypts: bool,
 }
 
 impl Turns {
     /// Writes the messages. Instructions that stand first as plain text have a field of their own.
-    pub(super) fn of(messages: &[Message], losses: &mut Losses) -> Self {
-        let mut turns = Self::default();
+    pub(super) fn of(messages: &[Message], encrypts: bool, losses: &mut Losses) -> Self {
+        let mut turns = Self { encrypts, ..Self::default() };
         for (index, message) in messages.iter().enumerate() {
             let path = format!("messages[{index}]");
             lose_fields(message, &path, losses);
@@ -37,6 +39,7 @@ impl Turns {
 
     fn tell(&mut self, message: &Message, path: &str, losses: &mut Losses) {
         let mut item = Draft::default();
+        item.set("type", "message");
         item.set("role", message.role.openai_word());
         match content::write(&message.content, path, losses) {
             Some(content) => item.set_raw("content", content),
@@ -79,6 +82,7 @@ impl Turns {
         losses: &mut Losses,
     ) {
         let item = match part {
+            Part::Thinking { text, signature: None } if !self.encrypts => Some(thought(text)),
             Part::Thinking { text, signature } => reasoning(Some(text), signature.as_ref()),
             Part::RedactedThinking(signature) => reasoning(None, Some(signature)),
             Part::Unknown(raw) if is_item(raw) => serde_json::from_str(raw.get()).ok(),
@@ -101,6 +105,7 @@ impl Turns {
 
     fn say(&mut self, content: serde_json::Value, message: &Message) {
         let mut item = Draft::default();
+        item.set("type", "message");
         item.set("role", "assistant");
         item.set("content", content);
         for (name, value) in message.extras.iter().filter(|(name, _)| name == "phase") {
@@ -180,6 +185,15 @@ fn reasoning(text: Option<&String>, signature: Option<&Signature>) -> Option<Dra
     item.set("summary", summary);
     item.set("encrypted_content", encrypted);
     Some(item)
+}
+
+/// Reasoning as models write it that show all of it, and want it back within a loop of tools.
+fn thought(text: &str) -> Draft {
+    let mut item = Draft::default();
+    item.set("type", "reasoning");
+    item.set("summary", json!([]));
+    item.set("content", json!([{ "type": "reasoning_text", "text": text }]));
+    item
 }
 
 /// Whether raw JSON is an item that this API knows and the canonical model does not name.

@@ -6,7 +6,7 @@ use crate::canonical::{
 use crate::openai_chat::FAMILY;
 use crate::openai_responses::output::{Head, Item, Spoken, State};
 use crate::openai_responses::{NO_SUCH_FIELD, custom};
-use crate::raw::{Object, each, to_bytes};
+use crate::raw::{Object, each, text, to_bytes};
 use serde_json::Value;
 
 /// Writes an answer for a client.
@@ -19,7 +19,7 @@ pub(crate) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     lose_reason(reason, losses);
     let state = State::Ended { reason, usage: response.usage.unwrap_or_default() };
     let head = Head::new(response.id.as_deref(), response.model.as_deref(), response.created);
-    let mut items = Items { head: &head, items: Vec::new() };
+    let mut items = Items { head: &head, phase: None, items: Vec::new() };
     if let Some(choice) = choice {
         items.choice(choice, losses);
     }
@@ -40,9 +40,14 @@ pub(crate) fn lose_reason(reason: Option<&FinishReason>, losses: &mut Losses) {
     }
 }
 
+/// The field of a message that says what it is for.
+pub(crate) const PHASE: &str = "phase";
+
 /// The items of an answer in their order.
 struct Items<'a> {
     head: &'a Head,
+    /// What the model calls its messages: a comment on the way, or the answer.
+    phase: Option<String>,
     items: Vec<Item>,
 }
 
@@ -56,6 +61,8 @@ impl Items<'_> {
 
     fn choice(&mut self, choice: &Choice, losses: &mut Losses) {
         let message = &choice.message;
+        let phase = message.extras.iter().find(|(name, _)| name == PHASE);
+        self.phase = phase.and_then(|(_, phase)| text(phase).ok());
         const PATH: &str = "choices[0].message";
         match &message.content {
             Content::None => {}
@@ -87,7 +94,8 @@ impl Items<'_> {
             return parts.push(spoken);
         }
         let id = self.head.item_id("msg", self.items.len());
-        self.items.push(Item::Message { id, parts: vec![spoken] });
+        let phase = self.phase.clone();
+        self.items.push(Item::Message { id, phase, parts: vec![spoken] });
     }
 
     fn text(&mut self, text: &str) {
@@ -126,7 +134,7 @@ impl Items<'_> {
 
     /// Citations of pages, which the chat API has beside the text, belong to the last one.
     fn annotate(&mut self, message: &Message, losses: &mut Losses) {
-        for (name, value) in &message.extras {
+        for (name, value) in message.extras.iter().filter(|(name, _)| self.phase.is_none() || name != PHASE) {
             let citations = (name == "annotations").then(|| citations(value)).flatten();
             let text = self.items.iter_mut().rev().find_map(last_text);
             match (citations, text) {

@@ -6,4 +6,4 @@ mod encode;
 mod tests;
 
 pub(super) use decode::{decode, finish_reason, part_texts, seconds};
-pub(super) use encode::{call_id, encode, lose_reason};
+pub(super) use encode::{PHASE, call_id, encode, lose_reason};

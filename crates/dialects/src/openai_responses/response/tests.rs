@@ -77,6 +77,7 @@ fn what_was_cut_short_says_why() {
         [("max_output_tokens", FinishReason::Length), ("content_filter", FinishReason::ContentFilter)]
     {
         let mut body = answer(json!([message(json!([text("a")]))]));
+        body["output"][0]["phase"] = json!("commentary");
         body["status"] = json!("incomplete");
         body["incomplete_details"] = json!({ "reason": why });
         let response = read(&body);
@@ -86,7 +87,10 @@ fn what_was_cut_short_says_why() {
             (&again["status"], &again["incomplete_details"]),
             (&json!("incomplete"), &body["incomplete_details"])
         );
-        assert_eq!(again["output"][0]["status"], "incomplete");
+        assert_eq!(
+            (&again["output"][0]["status"], &again["output"][0]["phase"]),
+            (&json!("incomplete"), &json!("commentary"))
+        );
     }
 }
 
@@ -117,7 +121,7 @@ fn an_answer_of_another_provider_has_ids_and_keeps_what_must_go_back() {
     let part = Part::RedactedThinking(Signature::made_by("anthropic", "data"));
     response.choices[0].message.content = Content::Parts(vec![part]);
     let (body, _) = written(&response);
-    assert_eq!(body["id"], "resp_chatcmpl-1");
+    assert_eq!(body["id"], "chatcmpl-1");
     let output = body["output"].as_array().expect("items");
     let ids: Vec<_> = output.iter().filter_map(|item| item["id"].as_str()).collect();
     assert_eq!(ids, ["rs_chatcmpl-1_0", "rs_chatcmpl-1_1", "fc_chatcmpl-1_2"]);

@@ -110,6 +110,10 @@ impl State {
             self.calls = true;
             self.items[place].call(&mut item, custom, &mut self.blocks, events);
         }
+        if let Some(phase) = item.take(response::PHASE) {
+            let value = phase.to_owned();
+            events.push(Event::Aside { choice: 0, block: None, field: response::PHASE, value });
+        }
         Some(())
     }
 

@@ -1,11 +1,14 @@
 //! Streams, written for a client.
 
 use super::events::{Events, Part, Place};
-use crate::canonical::{BlockKind, Class, Delta, Event, Failure, FinishReason, Losses, Signature, Usage};
+use crate::canonical::{
+    BlockKind, Class, Delta, Event, Failure, FinishReason, Losses, RawJson, Signature, Usage,
+};
 use crate::openai_chat::{FAMILY, errors};
 use crate::openai_responses::custom::{Reader, Told};
 use crate::openai_responses::output::{Head, Item, Spoken, State, summary_part};
-use crate::openai_responses::response;
+use crate::openai_responses::{NO_SUCH_FIELD, response};
+use crate::raw::{Object, text, to_raw};
 use crate::stream::StreamEncoder;
 use serde_json::{Value, json};
 
@@ -19,6 +22,8 @@ pub(crate) struct Encoder {
     /// The output so far, which the last event repeats.
     items: Vec<Slot>,
     open: Vec<Block>,
+    /// What the next message is for, where the provider says it.
+    phase: Option<String>,
     reason: Option<FinishReason>,
     usage: Usage,
     losses: Losses,
@@ -70,17 +75,18 @@ impl StreamEncoder for Encoder {
                 self.losses.add(format!("choices[{choice}]"), "OpenAI's Responses API gives one answer");
             }
             Event::Usage(usage) => self.usage.update(*usage),
-            Event::Aside { choice, field, .. } => {
-                self.losses
-                    .add(format!("choices[{choice}].{field}"), "it is not told in a stream of this API");
+            Event::Aside { choice, block, field, value } => {
+                if *choice != 0 || !self.note(*block, field, value, out) {
+                    self.losses.add(format!("choices[{choice}].{field}"), NO_SUCH_FIELD);
+                }
             }
+            Event::Unknown(frame) => self.lose_frame(frame),
             Event::Finished => self.finish(out),
             // The API streams one answer, and a failure is said by `fail`, with its class.
             Event::BlockOpened { .. }
             | Event::BlockGrew { .. }
             | Event::BlockClosed { .. }
-            | Event::Failed(_)
-            | Event::Unknown(_) => {}
+            | Event::Failed(_) => {}
         }
     }
 
@@ -154,7 +160,8 @@ impl Encoder {
             Some(Slot { item: Some(Item::Message { .. }), whole: false }) => self.items.len() - 1,
             _ => {
                 let id = self.head.item_id("msg", self.items.len());
-                self.begin(Item::Message { id, parts: Vec::new() }, out)
+                let phase = self.phase.take();
+                self.begin(Item::Message { id, phase, parts: Vec::new() }, out)
             }
         };
         let mut index = 0;
@@ -280,6 +287,41 @@ impl Encoder {
         }
     }
 
+    /// Tells what stands beside a text; says whether this API has a place for it.
+    fn note(&mut self, block: Option<u32>, field: &str, value: &RawJson, out: &mut Vec<u8>) -> bool {
+        if field == response::PHASE {
+            self.phase = text(value).ok();
+            return self.phase.is_some();
+        }
+        let Some(open) = self.open.iter().find(|open| Some(open.number) == block) else { return false };
+        let (slot, Holds::Spoken(index)) = (open.slot, &open.holds) else { return false };
+        let at = Some(Part::Content(*index));
+        let Some(Item::Message { parts, .. }) = &mut self.items[slot].item else { return false };
+        let Some(Spoken::Text { annotations, logprobs, .. }) = parts.get_mut(*index) else { return false };
+        match (field, serde_json::from_str::<Value>(value.get())) {
+            ("annotations", Ok(annotation)) if annotation["type"].is_string() => {
+                let fields = json!({ "annotation": annotation, "annotation_index": annotations.len() });
+                annotations.push(annotation);
+                self.about("response.output_text.annotation.added", slot, at, fields, out);
+                true
+            }
+            ("logprobs", Ok(Value::Array(tokens))) => {
+                logprobs.extend(tokens.iter().map(to_raw));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Records a frame that only the provider's API knows, each type once.
+    fn lose_frame(&mut self, frame: &[u8]) {
+        let mut frame = Object::parse(frame).unwrap_or_default();
+        let kind = frame.string("type").ok().flatten().unwrap_or_else(|| "frame".to_owned());
+        if self.losses.iter().all(|loss| loss.path != kind) {
+            self.losses.add(kind, "an event that only the provider's API knows");
+        }
+    }
+
     fn close(&mut self, number: u32, out: &mut Vec<u8>) {
         let Some(place) = self.open.iter().position(|block| block.number == number) else { return };
         let block = self.open.remove(place);
@@ -308,8 +350,8 @@ impl Encoder {
         let Some(Item::Message { parts, .. }) = &self.items[slot].item else { return };
         let Some(part) = parts.get(index) else { return };
         let (kind, fields) = match part {
-            Spoken::Text { text, .. } => {
-                ("response.output_text.done", json!({ "text": text, "logprobs": [] }))
+            Spoken::Text { text, logprobs, .. } => {
+                ("response.output_text.done", json!({ "text": text, "logprobs": logprobs }))
             }
             Spoken::Refusal(refusal) => ("response.refusal.done", json!({ "refusal": refusal })),
         };
