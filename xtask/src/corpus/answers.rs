@@ -61,9 +61,45 @@ fn read(case: &Case, own: &dyn Dialect, operation: Operation, body: &[u8]) -> Fa
     let mut faults = apart::differences(usage, &apart::usage(&case.api, &frames));
     faults.extend(metered(meter, body, usage));
     let again: Value = serde_json::from_slice(&again).unwrap_or_default();
-    let dropped = frames.first().map(|said| facts::leaves_dropped(said, &again, &losses));
+    let dropped = frames.into_iter().next().map(|mut said| {
+        drop_repeated(&mut said);
+        facts::leaves_dropped(&said, &again, &losses)
+    });
     faults.extend(dropped.into_iter().flatten().filter(|fault| !fault.starts_with("usage")));
     Ok(faults)
+}
+
+/// Drops what an answer of OpenAI's Responses API repeats of the request, and the names of its items.
+fn drop_repeated(said: &mut Value) {
+    const REPEATED: [&str; 21] = [
+        "background",
+        "completed_at",
+        "frequency_penalty",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "output_text",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "previous_response_id",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "reasoning",
+        "store",
+        "temperature",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+    ];
+    let Some(answer) = said.as_object_mut().filter(|answer| answer.contains_key("output")) else { return };
+    answer.retain(|name, _| !REPEATED.contains(&name.as_str()));
+    let items = answer.get_mut("output").and_then(Value::as_array_mut);
+    for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
+        item.remove("id");
+    }
 }
 
 /// Where the meter of bytes that pass sees another usage than the codec.

@@ -123,5 +123,28 @@ fn leaves(body: &[u8], written: &[u8], losses: &Losses) -> Vec<String> {
     let again: Value = serde_json::from_slice(written).unwrap_or_default();
     // The route names the model.
     sent.as_object_mut().and_then(|fields| fields.remove("model"));
+    drop_forms(&mut sent);
     facts::leaves_dropped(&sent, &again, losses)
+}
+
+/// Drops what OpenAI's Responses API has for a server that keeps responses: names and states of items; and what is said
+/// in another form: `instructions` are a message of the system, reasoning is given back encrypted without a wish for it.
+fn drop_forms(sent: &mut Value) {
+    let items = sent.get_mut("input").and_then(Value::as_array_mut);
+    let items = items.into_iter().flatten().filter_map(Value::as_object_mut);
+    for item in items {
+        item.retain(|name, _| !matches!(name.as_str(), "id" | "status"));
+        if item.get("role").is_some_and(|role| role == "system") {
+            item.remove("role");
+        }
+        if item.get("type").is_some_and(|kind| kind == "reasoning") {
+            let parts = item.values_mut().filter_map(Value::as_array_mut).flatten();
+            parts.filter_map(Value::as_object_mut).for_each(|part| {
+                part.remove("type");
+            });
+        }
+    }
+    if let Some(include) = sent.get_mut("include").and_then(Value::as_array_mut) {
+        include.retain(|what| what != "reasoning.encrypted_content");
+    }
 }

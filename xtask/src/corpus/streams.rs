@@ -165,12 +165,18 @@ fn cut(own: &dyn Dialect, operation: Operation, bytes: &[u8], whole: &ChatRespon
         match fold(&events) {
             Err(fault) => return vec![format!("cut at byte {border}: {fault:#}")],
             Ok(Folded { failed: Some(_), .. }) => {}
-            Ok(_) if bytes[border..].trim_ascii().is_empty() => {}
+            Ok(_) if says_nothing(&bytes[border..]) => {}
             Ok(folded) if ends_by_reason(own) && every_choice_ended(&folded.answer, whole) => {}
             Ok(_) => return vec![format!("cut at byte {border} of {}, told as whole", bytes.len())],
         }
     }
     Vec::new()
+}
+
+/// Whether nothing follows but the mark that some servers put after the API's own end.
+fn says_nothing(rest: &[u8]) -> bool {
+    let mut lines = rest.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.all(|line| line.is_empty() || line.starts_with(b"event:") || line == b"data: [DONE]")
 }
 
 /// APIs some of whose servers send no end of their own: their streams have ended when every choice has its reason.

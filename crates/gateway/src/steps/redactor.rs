@@ -113,10 +113,13 @@ impl Redactor {
     }
 }
 
-/// Whether a line of a stream is an error of the provider: an object with a field `error` that holds something.
+/// Whether a line of a stream is an error of the provider: an object with a field `error` that holds something, there or
+/// in the response that it holds, or an event of that type.
 fn tells_error(line: &str) -> bool {
     let data = line.strip_prefix("data:").unwrap_or(line);
-    serde_json::from_str(data).is_ok_and(|data: serde_json::Value| !data["error"].is_null())
+    serde_json::from_str(data).is_ok_and(|data: serde_json::Value| {
+        !data["error"].is_null() || !data["response"]["error"].is_null() || data["type"] == "error"
+    })
 }
 
 #[cfg(test)]
@@ -127,7 +130,12 @@ mod tests {
     fn only_an_error_object_ends_a_stream_as_failed() {
         assert!(tells_error(r#"data: {"error": {"message": "overloaded"}}"#));
         assert!(tells_error(r#"{"error": "model not found"}"#));
+        assert!(tells_error(
+            r#"data: {"type": "response.failed", "response": {"error": {"code": "server_error"}}}"#
+        ));
+        assert!(tells_error(r#"data: {"type": "error", "code": "server_error", "message": "m"}"#));
         assert!(!tells_error(r#"data: {"id": "x", "error": null, "choices": []}"#));
+        assert!(!tells_error(r#"data: {"type": "response.created", "response": {"error": null}}"#));
         assert!(!tells_error(r#"data: {"choices": [{"delta": {"content": "an \"error\""}}]}"#));
         assert!(!tells_error("data: [DONE]"));
     }
