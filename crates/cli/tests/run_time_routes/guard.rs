@@ -87,6 +87,10 @@ fn it_asks_public_servers_only_unless_the_operator_says_otherwise() {
         assert_eq!(status, 422, "{base}: {detail}");
         assert!(detail.contains("openai_api_base") && detail.contains(said), "{base}: {detail}");
     }
+    let local =
+        json!({"name": "a", "route_type": "llm/v1/chat", "model": {"provider": "ollama", "name": "x"}});
+    let (status_code, detail) = told(&gateway.client, "POST", ROUTES, &local);
+    assert!(status_code == 422 && detail.contains(closed), "a provider that is here: {status_code} {detail}");
     let public = json!({"openai_api_key": "k", "openai_api_base": "https://example.com/v1"});
     make(&gateway, &openai("public", &public));
     drop(gateway);
