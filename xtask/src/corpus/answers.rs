@@ -65,7 +65,9 @@ fn read(case: &Case, own: &dyn Dialect, operation: Operation, body: &[u8]) -> Fa
         drop_repeated(&mut said);
         facts::leaves_dropped(&said, &again, &losses)
     });
-    faults.extend(dropped.into_iter().flatten().filter(|fault| !fault.starts_with("usage")));
+    // Counts are compared above.
+    let counted = |fault: &String| fault.starts_with("usage") || fault.starts_with("meta");
+    faults.extend(dropped.into_iter().flatten().filter(|fault| !counted(fault)));
     Ok(faults)
 }
 
@@ -145,7 +147,10 @@ fn complete(own: &dyn Dialect, client: &dyn Dialect, body: &[u8]) -> Faults {
 fn embed(own: &dyn Dialect, client: &dyn Dialect, body: &[u8]) -> Faults {
     let (Some(reader), Some(writer)) = (own.embed(), client.embed()) else { return Ok(Vec::new()) };
     let mut told = reader.decode_response(body)?;
-    told.recode(Encoding::Float)?;
+    if told.recode(Encoding::Float).is_err() {
+        // Vectors of bytes, which some models give: said as an error of the provider's, and as nothing else.
+        return Ok(Vec::new());
+    }
     let mut losses = Losses::default();
     let heard = writer.decode_response(&writer.encode_response(&told, &mut losses))?;
     Ok(compare(facts::of_vectors(&told), facts::of_vectors(&heard), &losses))

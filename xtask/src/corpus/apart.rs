@@ -34,6 +34,22 @@ pub(crate) fn frames(bytes: &[u8], streamed: bool) -> Vec<Value> {
     frames
 }
 
+/// Whether the last frame is its API's own end.
+pub(crate) fn is_over(bytes: &[u8]) -> bool {
+    const ENDS: [&str; 6] = [
+        "message_stop",
+        "message-end",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "stream-end",
+    ];
+    let frames = frames(bytes, true);
+    let kind =
+        frames.last().and_then(|frame| frame.get("type").or_else(|| frame.get("event_type"))?.as_str());
+    kind.is_some_and(|kind| ENDS.contains(&kind))
+}
+
 /// The payloads of `application/vnd.amazon.eventstream`, each under its event's name.
 fn event_stream(mut bytes: &[u8]) -> Vec<Value> {
     let number = |bytes: &[u8]| bytes.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
@@ -115,18 +131,30 @@ pub(crate) fn usage(api: &str, frames: &[Value]) -> Usage {
             usage.completion_tokens = at("/eval_count");
         }
         "complete_legacy" | "embed_v2" | "embed_content" | "batch_embed_contents" => {}
-        _ => {
-            usage.prompt_tokens = at("/prompt_tokens");
-            usage.completion_tokens = at("/completion_tokens");
-            usage.cache_read_tokens =
-                at("/prompt_tokens_details/cached_tokens").or(at("/prompt_cache_hit_tokens"));
-            usage.reasoning_tokens = at("/completion_tokens_details/reasoning_tokens");
-            usage.completion_tokens = reasoning_included(&usage, at("/total_tokens"));
-            if usage.cache_read_tokens > usage.prompt_tokens {
-                // Some of xAI's servers count what was cached beside the prompt.
-                usage.prompt_tokens = sum(&[usage.prompt_tokens, usage.cache_read_tokens]);
-            }
+        _ => return of_openai(&seen),
+    }
+    usage
+}
+
+/// Of OpenAI's form, which most have.
+fn of_openai(seen: &Value) -> Usage {
+    let at = |path: &str| seen.pointer(path).and_then(Value::as_u64);
+    let mut usage = Usage::default();
+    usage.prompt_tokens = at("/prompt_tokens");
+    usage.completion_tokens = at("/completion_tokens");
+    usage.cache_read_tokens = at("/prompt_tokens_details/cached_tokens").or(at("/prompt_cache_hit_tokens"));
+    usage.reasoning_tokens = at("/completion_tokens_details/reasoning_tokens");
+    usage.completion_tokens = reasoning_included(&usage, at("/total_tokens"));
+    usage.cache_write_tokens = at("/prompt_tokens_details/cache_write_tokens");
+    for cached in [usage.cache_read_tokens, usage.cache_write_tokens] {
+        if cached > usage.prompt_tokens {
+            // Some servers count what was cached beside the prompt.
+            usage.prompt_tokens = usage.prompt_tokens.zip(cached).map(|(prompt, cached)| prompt + cached);
         }
+    }
+    if let (Some(prompt), Some(read)) = (usage.prompt_tokens, usage.cache_read_tokens) {
+        // Written and read by the same call, counted twice.
+        usage.cache_write_tokens = usage.cache_write_tokens.map(|written| written.min(prompt - read));
     }
     usage
 }

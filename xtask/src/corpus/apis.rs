@@ -31,8 +31,10 @@ const APIS: &[(&str, &str, Operation)] = &[
 const ELSEWHERE: &[(&str, &str)] = &[("ollama", "embeddings")];
 
 /// The dialect and operation of a provider's API; `None` while there is no dialect for it.
-pub(crate) fn of(provider: &str, api: &str) -> Option<(&'static dyn Dialect, Operation)> {
-    if ELSEWHERE.contains(&(provider, api)) {
+pub(crate) fn of(provider: &str, api: &str, path: &str) -> Option<(&'static dyn Dialect, Operation)> {
+    // Reports on embeddings and calls of stored prompts are filed beside them.
+    let reports = path.contains("/usage/") || path.contains("/prompts/");
+    if reports || ELSEWHERE.contains(&(provider, api)) {
         return None;
     }
     let (_, dialect, operation) = APIS.iter().find(|(name, ..)| *name == api)?;

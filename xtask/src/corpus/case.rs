@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) provider: String,
     pub(crate) api: String,
+    /// Where the request went; empty where that was not recorded.
+    pub(crate) path: String,
     /// HTTP status of the answer.
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
@@ -34,6 +36,13 @@ pub(crate) enum Answer {
 }
 
 impl Case {
+    /// Whether an error came under a status of success, as Azure's filter sends it.
+    pub(crate) fn is_refused(&self) -> bool {
+        let Answer::Whole(body) = &self.answer else { return false };
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        body["error"].is_object() && body.get("choices").is_none() && body.get("output").is_none()
+    }
+
     /// Reads the case in `folder`.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let meta: Value = serde_json::from_slice(&file(folder, "meta.json")?)?;
@@ -51,6 +60,7 @@ impl Case {
             api: text("api").context("meta.json lacks api")?,
             status: head["status"].as_u64().context("response.json lacks status")?.try_into()?,
             content_type: content_type.or_else(|| Some("application/json".to_owned())),
+            path: serde_json::from_slice::<Value>(&request)?["path"].as_str().unwrap_or_default().to_owned(),
             request: raw_field(&request, "body")?.filter(|body| body.starts_with(b"{")),
             answer: match answer(folder, &head, &response)? {
                 Answer::Stream(lines) if meta["api"] == "converse_stream" && lines.starts_with(b"{") => {

@@ -40,6 +40,7 @@ fn expected(status: u16, body: &[u8]) -> Vec<Class> {
         "exceeds the available context size",
     ]);
     match status {
+        200..=299 => vec![Class::UpstreamError],
         400 | 413 | 422 if too_long => vec![Class::ContextWindow],
         400 if says(&["content_filter", "content_policy_violation", "responsibleaipolicyviolation"]) => {
             vec![Class::ContentPolicy]
@@ -73,11 +74,15 @@ fn told(client: &dyn Dialect, class: Class, error: &UpstreamError) -> Vec<String
     if !(400..600).contains(&reply.status) {
         faults.push(format!("an error with status {}", reply.status));
     }
-    if class == Class::UpstreamCredentials && reply.status == 401 {
+    // MLflow's contracts pass a provider's status on, and only the message of text and JSON.
+    let mlflow = client.name().starts_with("mlflow");
+    if class == Class::UpstreamCredentials && reply.status == 401 && !mlflow {
         faults.push("the gateway's own key is told as the caller's".to_owned());
     }
     let heard = client.decode_error(reply.status, Some("application/json"), &reply.body);
-    let wanted = class == Class::UpstreamCredentials || heard.message.contains(&error.message);
+    let wanted = class == Class::UpstreamCredentials
+        || mlflow && error.detail.is_none()
+        || heard.message.contains(&error.message);
     if !wanted {
         faults.push(format!("{:?} is heard as {:?}", error.message, heard.message));
     }

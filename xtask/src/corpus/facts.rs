@@ -1,11 +1,14 @@
 //! What a canonical request or answer says, one fact at a time, and which facts a translation dropped in silence.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use lockgate_dialects::canonical::{
     ChatRequest, ChatResponse, Choice, CompletionRequest, CompletionResponse, Content, EmbeddingInput,
     EmbeddingRequest, EmbeddingResponse, Extras, FinishReason, Losses, Media, MediaSource, Message, Part,
     Prompt, RawJson, Reasoning, ResponseFormat, Role, Sampling, Signature, Tool, ToolCall, ToolChoice, Usage,
     Vector,
 };
+use lockgate_dialects::canonical::{Scale, Temperature};
 use serde_json::{Value, json};
 
 /// One thing that is said.
@@ -35,7 +38,13 @@ impl Facts {
 
     fn extras(&mut self, at: &str, kind: &str, extras: &[(String, RawJson)]) {
         for (name, raw) in extras.iter().filter(|(_, raw)| says_something(&parsed(raw))) {
+            if kind == "extra" && HANDED_ON.contains(&name.as_str()) {
+                self.add(name, name, parsed(raw));
+                continue;
+            }
             let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            // The mark of a message may stand on its last part.
+            let kind = if name == "cache_control" && kind == "message" { "part" } else { kind };
             self.add(path, format!("{kind} {name}"), parsed(raw));
         }
     }
@@ -45,6 +54,9 @@ impl Facts {
         self.0.iter().filter(|fact| fact.kind == kind).filter_map(|fact| fact.value.as_str()).collect()
     }
 }
+
+/// Fields that some contracts hand on without naming them.
+const HANDED_ON: [&str; 6] = ["user", "seed", "top_p", "top_k", "frequency_penalty", "presence_penalty"];
 
 /// Whether a value is more than an empty form of it.
 pub(crate) fn says_something(value: &Value) -> bool {
@@ -72,7 +84,7 @@ pub(crate) fn of_chat(request: &ChatRequest) -> Facts {
         add_tool(&mut facts, &format!("tools[{place}]"), tool);
     }
     facts.some("tool_choice", request.tool_choice.as_ref().map(choice_value));
-    facts.some("parallel_tool_calls", request.parallel_tool_calls);
+    facts.some("parallel_tool_calls", request.parallel_tool_calls.filter(|parallel| !parallel));
     facts.some("response_format", request.response_format.as_ref().and_then(format_value));
     facts.some("reasoning", request.reasoning.as_ref().map(reasoning_value));
     facts.some("stream", request.stream.filter(|stream| *stream));
@@ -86,7 +98,11 @@ pub(crate) fn of_completion(request: &CompletionRequest) -> Facts {
     let mut facts = Facts::default();
     let prompt = match &request.prompt {
         Prompt::Text(text) => json!(text),
-        Prompt::Raw(raw) => parsed(raw),
+        Prompt::Raw(raw) => match parsed(raw) {
+            // A list of one text asks the same.
+            Value::Array(list) if list.len() == 1 && list[0].is_string() => list[0].clone(),
+            prompt => prompt,
+        },
     };
     facts.add("prompt", "prompt", prompt);
     add_sampling(&mut facts, &request.sampling);
@@ -111,11 +127,9 @@ pub(crate) fn of_embedding(request: &EmbeddingRequest) -> Facts {
     facts
 }
 
-/// What an answer of chat says.
+/// What an answer of chat says. Its id and its model's name are made up for clients that need them.
 pub(crate) fn of_answer(response: &ChatResponse) -> Facts {
     let mut facts = Facts::default();
-    facts.some("id", response.id.clone().filter(|id| !id.is_empty()));
-    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
     for choice in &response.choices {
         add_choice(&mut facts, choice);
     }
@@ -127,7 +141,6 @@ pub(crate) fn of_answer(response: &ChatResponse) -> Facts {
 /// What an answer of completion says.
 pub(crate) fn of_completed(response: &CompletionResponse) -> Facts {
     let mut facts = Facts::default();
-    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
     for choice in &response.choices {
         let at = format!("choices[{}]", choice.index);
         facts.add(format!("{at}.text"), format!("text {}", choice.index), json!(choice.text));
@@ -143,7 +156,6 @@ pub(crate) fn of_completed(response: &CompletionResponse) -> Facts {
 /// What an answer of embeddings says.
 pub(crate) fn of_vectors(response: &EmbeddingResponse) -> Facts {
     let mut facts = Facts::default();
-    facts.some("model", response.model.clone().filter(|model| !model.is_empty()));
     for (place, vector) in response.vectors.iter().enumerate() {
         let at = format!("data[{place}]");
         let value = match vector {
@@ -170,11 +182,10 @@ fn speaker(role: &Role) -> &str {
 }
 
 fn add_message(facts: &mut Facts, at: &str, message: &Message) {
-    let speaker = speaker(&message.role).to_owned();
-    let by = match &message.tool_call_id {
-        Some(id) => format!("{speaker} {}", plain_id(id)),
-        None => speaker,
-    };
+    let by = speaker(&message.role).to_owned();
+    if let Some(id) = &message.tool_call_id {
+        facts.add(format!("{at}.tool_call_id"), "answers", json!(plain_id(id)));
+    }
     match &message.content {
         Content::None => {}
         Content::Text(text) => add_text(facts, &format!("{at}.content"), &by, text),
@@ -217,8 +228,10 @@ fn add_part(facts: &mut Facts, at: &str, by: &str, part: &Part) {
             if !text.is_empty() {
                 facts.add(at, "reasoning", json!(text));
             }
+            let signature =
+                signature.as_ref().map(signature_value).filter(|signature| !is_field_name(signature));
             if let Some(signature) = signature {
-                facts.add(format!("{at}.signature"), "signature", signature_value(signature));
+                facts.add(format!("{at}.signature"), "signature", signature);
             }
         }
         Part::RedactedThinking(data) => facts.add(at, "signature", signature_value(data)),
@@ -226,8 +239,23 @@ fn add_part(facts: &mut Facts, at: &str, by: &str, part: &Part) {
     }
 }
 
+/// A signature's family and text. One that a client kept for another family bears that family's mark within.
 fn signature_value(signature: &Signature) -> Value {
-    json!(signature.for_client("of nobody"))
+    const MARK: &str = "bG9ja2dhdGUv";
+    let mut text = signature.for_client("of nobody").into_owned();
+    while let Some(inner) = text.strip_prefix(MARK).and_then(|inner| BASE64.decode(inner).ok()) {
+        let inner = String::from_utf8_lossy(&inner).into_owned();
+        match inner.split_once('/') {
+            Some((_, kept)) if kept.starts_with(MARK) => text = kept.to_owned(),
+            _ => return json!(inner),
+        }
+    }
+    json!(text)
+}
+
+/// The names of fields by which reasoning without a signature goes back to its provider.
+fn is_field_name(signature: &Value) -> bool {
+    matches!(signature.as_str(), Some("openai/reasoning_content" | "openai/reasoning"))
 }
 
 fn add_media(facts: &mut Facts, at: &str, media: &Media) {
@@ -268,7 +296,7 @@ fn add_call(facts: &mut Facts, at: &str, call: &ToolCall) {
 }
 
 fn add_sampling(facts: &mut Facts, sampling: &Sampling) {
-    facts.some("temperature", sampling.temperature.map(|temperature| temperature.value));
+    facts.some("temperature", sampling.temperature.map(temperature_value));
     facts.some("top_p", sampling.top_p);
     facts.some("top_k", sampling.top_k);
     facts.some("n", sampling.n.filter(|n| *n != 1));
@@ -277,6 +305,14 @@ fn add_sampling(facts: &mut Facts, sampling: &Sampling) {
     facts.some("frequency_penalty", sampling.frequency_penalty.filter(|penalty| *penalty != 0.0));
     facts.some("presence_penalty", sampling.presence_penalty.filter(|penalty| *penalty != 0.0));
     facts.some("seed", sampling.seed);
+}
+
+/// A place on MLflow's own scale is no number of the provider's.
+fn temperature_value(temperature: Temperature) -> Value {
+    match temperature.scale {
+        Scale::Absolute => json!(temperature.value),
+        Scale::OfRange(_) => json!("of a range"),
+    }
 }
 
 fn add_tool(facts: &mut Facts, at: &str, tool: &Tool) {
@@ -346,7 +382,13 @@ fn add_choice(facts: &mut Facts, choice: &Choice) {
     add_message(&mut of, &inner, &choice.message);
     let own = |fact: Fact| Fact { kind: format!("{} {}", fact.kind, choice.index), ..fact };
     facts.0.extend(of.0.into_iter().map(own));
-    add_reason(facts, &at, choice.index, choice.finish_reason.as_ref());
+    // Whoever calls tools waits for them, whatever the provider says of it.
+    let waits = matches!(choice.finish_reason, Some(FinishReason::Stop | FinishReason::FunctionCall));
+    let reason = match &choice.finish_reason {
+        Some(_) if waits && !choice.message.tool_calls.is_empty() => Some(&FinishReason::ToolCalls),
+        reason => reason.as_ref(),
+    };
+    add_reason(facts, &at, choice.index, reason);
     facts.some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(parsed).filter(says_something));
     facts.extras(&at, "choice", &choice.extras);
 }
@@ -383,7 +425,7 @@ pub(crate) fn dropped(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<Strin
         let same = |other: &Option<&Fact>| other.is_some_and(|other| is_same(fact, other));
         if let Some(found) = left.iter_mut().find(|other| same(other)) {
             *found = None;
-        } else if !is_within(fact, heard) && !is_lost(fact, losses) {
+        } else if !is_within(fact, heard) && !is_lost(fact, losses) && !is_usual(fact, heard) {
             missing.push(format!("{} [{}] {}", fact.path, fact.kind, short(&fact.value)));
         }
     }
@@ -396,6 +438,9 @@ fn is_same(told: &Fact, heard: &Fact) -> bool {
         (Some(one), Some(other)) => (one - other).abs() <= 1e-6 * one.abs().max(1.0),
         _ => one == other,
     };
+    if told.kind == "temperature" && (told.value.is_string() || heard.value.is_string()) {
+        return told.kind == heard.kind;
+    }
     told.kind == heard.kind
         && match (&told.value, &heard.value) {
             (Value::Array(one), Value::Array(other)) => {
@@ -405,10 +450,22 @@ fn is_same(told: &Fact, heard: &Fact) -> bool {
         }
 }
 
+/// An API without reasons says of every answer that it stopped as usual; and a model without a word on it may choose.
+fn is_usual(fact: &Fact, heard: &Facts) -> bool {
+    let is_stop = fact.kind.starts_with("reason ") && fact.value == "stop";
+    let is_default = fact.kind == "tool_choice" && fact.value == "auto";
+    (is_stop || is_default) && !heard.0.iter().any(|other| other.kind == fact.kind)
+}
+
 /// Texts may be joined and moved.
 fn is_within(fact: &Fact, heard: &Facts) -> bool {
     let is_text = fact.kind.starts_with("text ") || fact.kind.starts_with("reasoning");
-    is_text && fact.value.as_str().is_some_and(|text| heard.joined(&fact.kind).contains(text.trim_end()))
+    is_text && fact.value.as_str().is_some_and(|text| bare(&heard.joined(&fact.kind)).contains(&bare(text)))
+}
+
+/// A text without the white space at which it may have been joined.
+fn bare(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 /// Text, reasoning and calls that nobody said.
@@ -420,8 +477,8 @@ fn made_up(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<String> {
             || kind.starts_with("call ") && !kind.contains("id")
     };
     let strange = |fact: &&Fact| {
-        let all = told.joined(&fact.kind);
-        let within = fact.value.as_str().is_some_and(|text| all.contains(text.trim()));
+        let all = bare(&told.joined(&fact.kind));
+        let within = fact.value.as_str().is_some_and(|text| all.contains(&bare(text)));
         !within && !told.0.iter().any(|other| is_same(other, fact)) && losses.is_empty()
     };
     let found = heard.0.iter().filter(spoken).filter(strange);
@@ -430,20 +487,36 @@ fn made_up(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<String> {
 
 /// Whether a loss names the fact, a part of it, or what holds it.
 fn is_lost(fact: &Fact, losses: &Losses) -> bool {
+    // A stream numbers its blocks, of which some are no content.
+    let any_place = !fact.kind.starts_with("text ");
     let fact = steps(&fact.path);
     losses.iter().any(|loss| {
         let loss = steps(&loss.path);
-        !loss.is_empty() && fact.iter().zip(&loss).all(|(one, other)| one == other)
+        let mut pairs = fact.iter().zip(&loss).enumerate();
+        let same = |(at, (one, other)): (usize, (&String, &String))| {
+            one == other || any_place && at > 0 && fact[at - 1] == "content" && other.starts_with('[')
+        };
+        !loss.is_empty() && pairs.all(same)
     })
 }
 
 /// The steps of a path in words that all dialects share.
 fn steps(path: &str) -> Vec<String> {
-    let apart = path.replace('[', ".[");
+    let mut apart = path.replace('[', ".[");
+    for (theirs, ours) in COUNTS {
+        apart = apart.replace(theirs, ours);
+    }
     let words = apart.split('.').filter(|step| !step.is_empty());
     // OpenAI's wrappers, which the canonical model does without.
     words.filter(|step| !matches!(*step, "function" | "message" | "json_schema")).map(same_word).collect()
 }
+
+/// Paths of counts, as APIs have them and as the canonical model has.
+const COUNTS: [(&str, &str); 3] = [
+    ("prompt_tokens_details.cached_tokens", "cache_read_tokens"),
+    ("cache_creation_input_tokens", "cache_write_tokens"),
+    ("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+];
 
 fn same_word(step: &str) -> String {
     match step {
@@ -495,8 +568,14 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
         let path = names(path);
         losses.iter().any(|loss| path.iter().zip(&names(&loss.path)).all(|(one, other)| one == other))
     };
-    let missing =
-        leaves.into_iter().filter(|(path, value)| says_something(value) && !stands(value) && !lost(path));
+    // Wrappers that have another form with the same meaning, and places in lists.
+    let form = |path: &str, value: &Value| {
+        let word = matches!(value.as_str(), Some("text" | "thinking" | "function" | "object"));
+        word || path == "object" || path.ends_with(".index") || path.ends_with(".role")
+    };
+    let missing = leaves
+        .into_iter()
+        .filter(|(path, value)| says_something(value) && !form(path, value) && !stands(value) && !lost(path));
     missing.map(|(path, value)| format!("{path} {}", short(value))).collect()
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail, ensure};
 use lockgate_dialects::canonical::{
-    BlockKind, ChatResponse, Choice, Content, Delta, Event, FinishReason, Message, Part, Role, ToolCall,
-    UpstreamError,
+    BlockKind, ChatResponse, Choice, Content, Delta, Event, FinishReason, Message, Part, RawJson, Role,
+    ToolCall, UpstreamError,
 };
+use serde_json::Value;
 
 /// A stream, read to its end.
 #[derive(Debug, Default)]
@@ -67,8 +68,7 @@ pub(crate) fn fold(events: &[Event]) -> Result<Folded> {
                 close(choice_of(&mut folded.answer, *choice), block);
             }
             Event::Aside { choice, field, value, .. } => {
-                let extras = &mut choice_of(&mut folded.answer, *choice).extras;
-                extras.push(((*field).to_owned(), value.clone()));
+                add_aside(choice_of(&mut folded.answer, *choice), field, value);
             }
             Event::Ended { choice, reason } => {
                 ensure!(open.iter().all(|open| open.choice != *choice), "a choice ends with an open block");
@@ -98,6 +98,36 @@ fn choice_of(answer: &mut ChatResponse, index: u32) -> &mut Choice {
         answer.choices.len() - 1
     });
     &mut answer.choices[at]
+}
+
+/// Adds what stands aside: log probabilities joined as a whole answer has them, the rest in a list where there is more
+/// than one.
+fn add_aside(choice: &mut Choice, field: &str, value: &RawJson) {
+    let raw = |value: &Value| serde_json::value::to_raw_value(value).expect("JSON");
+    let mut value: Value = serde_json::from_str(value.get()).expect("JSON");
+    if field == "logprobs" {
+        if let Some(before) = &choice.logprobs {
+            let mut all: Value = serde_json::from_str(before.get()).expect("JSON");
+            for (name, more) in value.as_object_mut().into_iter().flatten() {
+                match (all[name.as_str()].as_array_mut(), more.as_array_mut()) {
+                    (Some(all), Some(more)) => all.append(more),
+                    _ => all[name.as_str()] = more.take(),
+                }
+            }
+            value = all;
+        }
+        choice.logprobs = Some(raw(&value));
+        return;
+    }
+    match choice.extras.iter_mut().find(|(name, _)| name == field) {
+        None => choice.extras.push((field.to_owned(), raw(&value))),
+        Some((_, before)) => {
+            let all: Value = serde_json::from_str(before.get()).expect("JSON");
+            let mut list = if let Value::Array(list) = all { list } else { vec![all] };
+            list.push(value);
+            *before = raw(&Value::Array(list));
+        }
+    }
 }
 
 fn close(choice: &mut Choice, block: Open) {

@@ -67,10 +67,10 @@ pub(crate) fn check(dir: &Path, only: &str) -> Result<Report> {
 
 fn one(case: &Case, report: &mut Report) {
     report.case();
-    let Some((own, operation)) = apis::of(&case.provider, &case.api) else {
+    let Some((own, operation)) = apis::of(&case.provider, &case.api, &case.path) else {
         return report.not_built(case);
     };
-    if case.status >= 400 {
+    if case.status >= 400 || case.is_refused() {
         return errors::check(case, own, report);
     }
     if let Some(request) = &case.request {

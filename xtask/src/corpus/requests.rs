@@ -4,7 +4,7 @@ use super::case::Case;
 use super::report::Report;
 use super::{dialects, facts};
 use bytes::Bytes;
-use lockgate_dialects::canonical::{ChatRequest, Failure, Losses, Operation, Reasoning};
+use lockgate_dialects::canonical::{ChatRequest, Failure, Losses, Operation};
 use lockgate_dialects::raw::{Edit, patch};
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::Value;
@@ -91,7 +91,7 @@ fn chat(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
 
 /// Sampling parameters were recorded with models that take them.
 fn reasons(asked: &ChatRequest) -> bool {
-    matches!(asked.reasoning, Some(Reasoning::Effort(_) | Reasoning::Budget(_)))
+    asked.reasoning.is_some()
 }
 
 fn complete(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {

@@ -165,7 +165,7 @@ fn cut(own: &dyn Dialect, operation: Operation, bytes: &[u8], whole: &ChatRespon
         match fold(&events) {
             Err(fault) => return vec![format!("cut at byte {border}: {fault:#}")],
             Ok(Folded { failed: Some(_), .. }) => {}
-            Ok(_) if says_nothing(&bytes[border..]) => {}
+            Ok(_) if says_nothing(&bytes[border..]) || apart::is_over(&bytes[..border]) => {}
             Ok(folded) if ends_by_reason(own) && every_choice_ended(&folded.answer, whole) => {}
             Ok(_) => return vec![format!("cut at byte {border} of {}, told as whole", bytes.len())],
         }

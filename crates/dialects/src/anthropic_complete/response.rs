@@ -26,6 +26,10 @@ fn read(mut object: Object<'_>) -> Read<CompletionResponse> {
         id: object.string("id")?,
         model: object.string("model")?,
         choices: vec![CompletionChoice::of(0, text, Some(reason))],
+        extras: {
+            object.take("type");
+            object.rest_without_nulls()
+        },
         ..CompletionResponse::default()
     })
 }
@@ -47,16 +51,24 @@ pub(super) fn stop_reason(reason: Option<&FinishReason>) -> &'static str {
 }
 
 /// Writes an answer for a client.
+/// Top-level fields of an answer that are this API's own.
+const NATIVE: [&str; 3] = ["stop", "log_id", "truncated"];
+
 pub(super) fn encode(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
     for choice in response.choices.iter().skip(1) {
         losses.add(format!("choices[{}]", choice.index), "Anthropic's API gives one answer");
     }
-    losses.add_fields("", &response.extras, NO_SUCH_FIELD);
+    let own = |field: &&(String, _)| NATIVE.contains(&field.0.as_str());
+    let foreign = response.extras.iter().filter(|field| !own(field));
+    foreign.for_each(|(name, _)| losses.add(name, NO_SUCH_FIELD));
+    losses.add_if(response.usage.is_some(), "usage", "Anthropic's older API does not count tokens");
     let choice = response.choices.first();
     if let Some(choice) = choice {
         let scored = choice.logprobs.is_some();
         losses.add_if(scored, "choices[0].logprobs", "Anthropic's API has no log probabilities");
         losses.add_fields("choices[0]", &choice.extras, NO_SUCH_FIELD);
+        let strange = matches!(choice.finish_reason, Some(FinishReason::Other(_)));
+        losses.add_if(strange, "choices[0].finish_reason", "a reason that Anthropic's API does not know");
     }
     let mut body = Draft::default();
     body.set("type", "completion");
@@ -64,6 +76,9 @@ pub(super) fn encode(response: &CompletionResponse, losses: &mut Losses) -> Vec<
     body.set("completion", choice.map_or("", |choice| choice.text.as_str()));
     body.set("stop_reason", stop_reason(choice.and_then(|choice| choice.finish_reason.as_ref())));
     body.set("model", &response.model);
+    for (name, value) in response.extras.iter().filter(own) {
+        body.set_raw(name, value.clone());
+    }
     body.into_body()
 }
 

@@ -2,10 +2,10 @@
 
 use super::response;
 use crate::anthropic_messages::errors;
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, UpstreamError, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, UpstreamError, Usage};
 use crate::framing::sse::{self, SseEvent, SseReader};
 use crate::raw::to_bytes;
-use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
+use crate::stream::{StreamDecoder, StreamEncoder, Untold, UsageMeter};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -95,6 +95,8 @@ impl State {
     }
 }
 
+const ONE_TEXT: &str = "Anthropic's older API answers with one text";
+
 /// Writes a stream of one answer.
 #[derive(Default)]
 pub(super) struct Encoder {
@@ -104,6 +106,7 @@ pub(super) struct Encoder {
     /// Blocks whose pieces are no text of the answer: reasoning and tool calls.
     silent: BTreeSet<u32>,
     done: bool,
+    untold: Untold,
 }
 
 impl StreamEncoder for Encoder {
@@ -118,6 +121,7 @@ impl StreamEncoder for Encoder {
                 if !matches!(kind, BlockKind::Text | BlockKind::Refusal) =>
             {
                 self.silent.insert(*block);
+                self.untold.event(event, ONE_TEXT);
             }
             Event::BlockGrew { choice: 0, block, delta: Delta::Text(text) }
                 if !self.silent.contains(block) =>
@@ -125,6 +129,10 @@ impl StreamEncoder for Encoder {
                 self.write(text, None, out);
             }
             Event::Ended { choice: 0, reason } => self.reason.clone_from(reason),
+            Event::Usage(_) => self.untold.add("usage", "Anthropic's older API does not count tokens"),
+            Event::Ended { .. } | Event::Aside { .. } | Event::Unknown(_) => {
+                self.untold.event(event, ONE_TEXT);
+            }
             Event::Finished => {
                 self.write("", Some(response::stop_reason(self.reason.as_ref())), out);
                 self.done = true;
@@ -137,6 +145,10 @@ impl StreamEncoder for Encoder {
         if !std::mem::replace(&mut self.done, true) {
             sse::write(Some("error"), &to_bytes(&errors::body_of(failure, request_id)), out);
         }
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.untold.take()
     }
 }
 

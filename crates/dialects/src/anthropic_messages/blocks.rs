@@ -7,6 +7,15 @@ use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+/// The kinds of citations that the API has.
+pub(super) const CITATIONS: [&str; 5] = [
+    "char_location",
+    "page_location",
+    "content_block_location",
+    "search_result_location",
+    "web_search_result_location",
+];
+
 /// A block as the canonical model has it.
 pub(super) enum Block<'a> {
     /// A part of the message.

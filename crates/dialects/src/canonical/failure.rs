@@ -265,6 +265,7 @@ impl UpstreamError {
     pub fn class(&self) -> Class {
         match (self.status, self.code.as_deref()) {
             (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
+            (400 | 413 | 422, _) if self.tells_a_long_prompt() => Class::ContextWindow,
             (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
             // Google's APIs say it under 400 (google.rpc.ErrorInfo).
             (401..=403, _) | (400, Some("API_KEY_INVALID")) => Class::UpstreamCredentials,
@@ -277,6 +278,27 @@ impl UpstreamError {
             (503 | 529, _) => Class::UpstreamOverloaded,
             _ => Class::UpstreamError,
         }
+    }
+
+    /// Whether the message is one of those by which providers without a code for it say that a prompt is too long.
+    fn tells_a_long_prompt(&self) -> bool {
+        const WORDS: [&str; 7] = [
+            // Anthropic.
+            "prompt is too long",
+            // DeepSeek, OpenRouter, vLLM and OpenAI.
+            "maximum context length",
+            // Gemini.
+            "exceeds the maximum number of tokens allowed",
+            // Bedrock.
+            "input tokens exceeded",
+            "input is too long for requested model",
+            // llama.cpp.
+            "exceeds the available context size",
+            // Cohere.
+            "too many tokens: total",
+        ];
+        let message = self.message.to_ascii_lowercase();
+        WORDS.iter().any(|words| message.contains(words))
     }
 
     /// An error of which there is only a message, inside a stream.

@@ -74,7 +74,7 @@ fn document_text(value: &RawValue) -> Read<String> {
 
 /// Reads a call. One without arguments may have `null`.
 fn read_call(value: &RawValue) -> Read<ToolCall> {
-    let call = tools::read_call(value)?;
+    let call = tools::read_call(value, crate::openai_chat::made_here)?;
     let arguments = if call.arguments.is_empty() { "{}".to_owned() } else { call.arguments };
     Ok(ToolCall { arguments, ..call })
 }

@@ -2,7 +2,7 @@
 
 use crate::canonical::{ChatResponse, CompletionResponse, Content, Losses, Part, RawJson, Usage};
 
-const NO_PLACE: &str = "MLflow's answers have no such field";
+pub(crate) const NO_PLACE: &str = "MLflow's answers have no such field";
 
 /// Records what neither contract can say of a chat's answer.
 pub(crate) fn of_chat(response: &ChatResponse, losses: &mut Losses) {
@@ -12,10 +12,17 @@ pub(crate) fn of_chat(response: &ChatResponse, losses: &mut Losses) {
         losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), NO_PLACE);
         losses.add_fields(&at, &choice.extras, NO_PLACE);
         losses.add_fields(&format!("{at}.message"), &choice.message.extras, NO_PLACE);
+        for (index, call) in choice.message.tool_calls.iter().enumerate() {
+            let at = format!("{at}.message.tool_calls[{index}]");
+            losses.add_if(call.signature.is_some(), format!("{at}.signature"), NO_PLACE);
+            losses.add_fields(&at, &call.extras, NO_PLACE);
+        }
         if let Content::Parts(parts) = &choice.message.content {
             for (index, part) in parts.iter().enumerate() {
-                if !matches!(part, Part::Text { .. }) {
-                    losses.add(format!("{at}.message.content[{index}]"), "MLflow's answers hold text alone");
+                let at = format!("{at}.message.content[{index}]");
+                match part {
+                    Part::Text { extras, .. } => losses.add_fields(&at, extras, NO_PLACE),
+                    _ => losses.add(at, "MLflow's answers hold text alone"),
                 }
             }
         }

@@ -5,6 +5,7 @@ use crate::canonical::{
     ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Encoding, Extras, Failure, Losses,
     Prompt, RawJson, Sampling, Temperature,
 };
+use crate::canonical::{Content, Media, MediaKind, Part, Tool};
 use crate::dialect::ModelTraits;
 use crate::mlflow_contract::json::{Json, Object};
 use crate::mlflow_contract::report::Report;
@@ -195,6 +196,7 @@ fn tokens_json(tokens: &[String]) -> RawJson {
 /// Writes a chat for another MLflow gateway.
 pub(super) fn encode_chat(request: &ChatRequest, model: &ModelTraits, losses: &mut Losses) -> Vec<u8> {
     let mut request = request.clone();
+    keep_to_the_schema(&mut request, losses);
     let temperature = request.sampling.temperature.map(|temperature| scaled(&temperature, 2.0));
     request.sampling.temperature = temperature.map(Temperature::given);
     if let Some(max) = &mut request.sampling.max_tokens {
@@ -203,6 +205,36 @@ pub(super) fn encode_chat(request: &ChatRequest, model: &ModelTraits, losses: &m
     // The endpoint names the model, and refuses a body that does.
     let model = ModelTraits { model_in_url: true, temperature_max: None, reasoning: false, ..model.clone() };
     openai_chat::request::encode(&request, &model, losses)
+}
+
+/// Leaves out what the contract's schema refuses: parts that are files, and tools' schemas without a list of fields.
+fn keep_to_the_schema(request: &mut ChatRequest, losses: &mut Losses) {
+    for (index, message) in request.messages.iter_mut().enumerate() {
+        let Content::Parts(parts) = &mut message.content else { continue };
+        let mut place = 0..;
+        parts.retain(|part| {
+            let is_file = matches!(part, Part::Media(Media { kind: MediaKind::Document, .. }));
+            let at = place.next().unwrap_or(0);
+            losses.add_if(
+                is_file,
+                format!("messages[{index}].content[{at}]"),
+                "MLflow's endpoints take no files",
+            );
+            !is_file
+        });
+    }
+    for tool in &mut request.tools {
+        if let Tool::Function { parameters: Some(parameters), .. } = tool
+            && let Ok(mut schema) = serde_json::from_str::<Draft>(parameters.get())
+        {
+            for (name, value) in [("type", to_raw("object")), ("properties", to_raw(&Draft::default()))] {
+                if !schema.has(name) {
+                    schema.set_raw(name, value);
+                }
+            }
+            *parameters = to_raw(&schema);
+        }
+    }
 }
 
 /// Writes a completion for another MLflow gateway.

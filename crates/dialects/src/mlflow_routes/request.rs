@@ -1,8 +1,8 @@
 //! Requests: read from clients, and written where lockgate is the client of another MLflow gateway.
 
 use crate::canonical::{
-    ChatRequest, CompletionRequest, EmbeddingInput, EmbeddingRequest, Extras, Failure, Losses, Message,
-    Prompt, RawJson, Role,
+    ChatRequest, CompletionRequest, Content, EmbeddingInput, EmbeddingRequest, Extras, Failure, Losses,
+    Message, Part, Prompt, RawJson, Role,
 };
 use crate::mlflow_contract::body;
 use crate::mlflow_contract::json::{Json, Object};
@@ -135,6 +135,17 @@ fn encode_message(index: usize, message: &Message, losses: &mut Losses) -> Draft
     object.set_some("name", message.name.as_ref());
     losses.add_if(!message.tool_calls.is_empty(), at("tool_calls"), NO_WORD);
     losses.add_if(message.tool_call_id.is_some(), at("tool_call_id"), NO_WORD);
+    losses.add_if(message.refusal.is_some(), at("refusal"), NO_WORD);
+    losses.add_if(message.is_error, at("is_error"), NO_WORD);
+    if let Content::Parts(parts) = &message.content {
+        for (place, part) in parts.iter().enumerate() {
+            let at = format!("messages[{index}].content[{place}]");
+            match part {
+                Part::Text { extras, .. } => losses.add_fields(&at, extras, NO_WORD),
+                _ => losses.add(at, "messages of MLflow 2.5 to 2.8 have one text"),
+            }
+        }
+    }
     for (name, value) in &message.extras {
         if !object.has(name) {
             object.set_raw(name, value.clone());

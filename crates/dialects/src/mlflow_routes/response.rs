@@ -63,6 +63,7 @@ struct Vectors<'a> {
 /// Writes a chat's answer.
 pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_chat(response, losses);
+    losses::of_usage(response.usage, losses);
     to_bytes(&Answer {
         candidates: response.choices.iter().map(|choice| candidate(choice, losses)).collect(),
         metadata: metadata(response.usage, response.model.as_deref(), Operation::Chat),
@@ -90,6 +91,7 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Losses) -> ChatCandidate<'a> {
 /// Writes a completion's answer.
 pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
     losses::of_completion(response, losses);
+    losses::of_usage(response.usage, losses);
     let candidates = response.choices.iter().map(|choice| TextCandidate {
         text: &choice.text,
         metadata: TextMetadata { finish_reason: word(choice.finish_reason.as_ref()) },

@@ -101,7 +101,7 @@ impl EmbeddingCodec for MlflowServing {
         _model: &ModelTraits,
         losses: &mut Losses,
     ) -> Result<Vec<u8>, Failure> {
-        Ok(request::encode_embedding(request, losses))
+        request::encode_embedding(request, losses)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, Failure> {

@@ -39,7 +39,7 @@ fn lose_message(message: &Message, losses: &mut Losses) {
     let mut lose = |lost: bool, path: &str| {
         losses.add_if(lost, path, "a served model gets one text and its parameters");
     };
-    lose(message.role == Role::Assistant, "messages[0].role");
+    lose(message.role != Role::User, "messages[0].role");
     lose(message.name.is_some(), "messages[0].name");
     lose(!message.tool_calls.is_empty(), "messages[0].tool_calls");
     lose(message.tool_call_id.is_some(), "messages[0].tool_call_id");
@@ -49,7 +49,13 @@ fn lose_message(message: &Message, losses: &mut Losses) {
     }
     if let Content::Parts(parts) = &message.content {
         for (index, part) in parts.iter().enumerate() {
-            lose(!matches!(part, Part::Text { .. }), &format!("messages[0].content[{index}]"));
+            let at = format!("messages[0].content[{index}]");
+            match part {
+                Part::Text { extras, .. } => {
+                    extras.iter().for_each(|(name, _)| lose(true, &format!("{at}.{name}")));
+                }
+                _ => lose(true, &at),
+            }
         }
     }
 }
@@ -113,11 +119,16 @@ pub(super) fn encode_completion(
 }
 
 /// Writes a request for embeddings.
-pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Vec<u8> {
+///
+/// # Errors
+/// A [`Failure`] that names `input` when it is tokens, which no scoring server reads.
+pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) -> Result<Vec<u8>, Failure> {
     let inputs = match &request.input {
         EmbeddingInput::Text(text) => to_raw(&[text]),
         EmbeddingInput::Texts(texts) => to_raw(texts),
-        EmbeddingInput::Tokens(tokens) => tokens.clone(),
+        EmbeddingInput::Tokens(_) => {
+            return Err(Failure::invalid("input", "a served model takes text, not tokens"));
+        }
     };
     let mut params = Draft::default();
     params.set_some("dimensions", request.dimensions);
@@ -126,7 +137,7 @@ pub(super) fn encode_embedding(request: &EmbeddingRequest, losses: &mut Losses) 
     params.set_some("user", request.user.as_ref());
     params.set_some("model", request.model.as_ref());
     add_extras(&mut params, &request.extras, losses);
-    body(inputs, params)
+    Ok(body(inputs, params))
 }
 
 fn body(inputs: RawJson, params: Draft) -> Vec<u8> {
@@ -309,7 +320,7 @@ mod tests {
     #[test]
     fn embeddings_without_parameters_have_no_params() {
         let asked = decode_embedding(br#"{"inputs":["a","b"]}"#).expect("texts");
-        let body = encode_embedding(&asked, &mut Losses::default());
+        let body = encode_embedding(&asked, &mut Losses::default()).expect("texts");
         assert_eq!(body, br#"{"inputs":["a","b"]}"#);
     }
 

@@ -1,8 +1,8 @@
 //! Answers of the scoring server: `predictions`, read by the rules of MLflow's gateway.
 
 use crate::canonical::{
-    ChatResponse, Choice, Class, CompletionChoice, CompletionResponse, EmbeddingResponse, Failure, Losses,
-    Message, RawJson, Role, Vector,
+    ChatResponse, Choice, Class, CompletionChoice, CompletionResponse, Content, EmbeddingResponse, Failure,
+    FinishReason, Losses, Message, Part, RawJson, Role, Vector,
 };
 use crate::raw::{Draft, Object, to_raw};
 use indexmap::IndexMap;
@@ -115,14 +115,26 @@ const ONE_TEXT: &str = "a prediction is one text";
 /// Writes an answer to a chat.
 pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     losses.add_fields("", &response.extras, NO_PLACE);
+    losses.add_if(response.usage.is_some(), "usage", NO_PLACE);
     let mut texts = Vec::new();
     for choice in &response.choices {
         let at = format!("choices[{}]", choice.index);
         losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), ONE_TEXT);
         losses.add_fields(&at, &choice.extras, ONE_TEXT);
+        let reason = choice.finish_reason.as_ref().filter(|reason| **reason != FinishReason::Stop);
+        losses.add_if(reason.is_some(), format!("{at}.finish_reason"), ONE_TEXT);
         let at = format!("{at}.message");
         losses.add_if(!choice.message.tool_calls.is_empty(), format!("{at}.tool_calls"), ONE_TEXT);
         losses.add_fields(&at, &choice.message.extras, ONE_TEXT);
+        if let Content::Parts(parts) = &choice.message.content {
+            for (place, part) in parts.iter().enumerate() {
+                let at = format!("{at}.content[{place}]");
+                match part {
+                    Part::Text { extras, .. } => losses.add_fields(&at, extras, ONE_TEXT),
+                    _ => losses.add(at, ONE_TEXT),
+                }
+            }
+        }
         let text = choice.message.content.joined_text();
         let refusal = choice.message.refusal.clone().filter(|_| text.is_empty());
         texts.push(refusal.unwrap_or(text));
@@ -133,10 +145,13 @@ pub(super) fn encode_chat(response: &ChatResponse, losses: &mut Losses) -> Vec<u
 /// Writes an answer to a completion.
 pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Losses) -> Vec<u8> {
     losses.add_fields("", &response.extras, NO_PLACE);
+    losses.add_if(response.usage.is_some(), "usage", NO_PLACE);
     for choice in &response.choices {
         let at = format!("choices[{}]", choice.index);
         losses.add_if(choice.logprobs.is_some(), format!("{at}.logprobs"), ONE_TEXT);
         losses.add_fields(&at, &choice.extras, ONE_TEXT);
+        let reason = choice.finish_reason.as_ref().filter(|reason| **reason != FinishReason::Stop);
+        losses.add_if(reason.is_some(), format!("{at}.finish_reason"), ONE_TEXT);
     }
     encode(&response.choices.iter().map(|choice| choice.text.as_str()).collect::<Vec<_>>())
 }
@@ -144,6 +159,7 @@ pub(super) fn encode_completion(response: &CompletionResponse, losses: &mut Loss
 /// Writes an answer of embeddings.
 pub(super) fn encode_embedding(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
     losses.add_fields("", &response.extras, NO_PLACE);
+    losses.add_if(response.usage.is_some(), "usage", NO_PLACE);
     encode(&response.rows(losses))
 }
 

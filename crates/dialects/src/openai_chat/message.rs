@@ -1,7 +1,8 @@
 //! Messages and their parts.
 
-use super::{FAMILY, media, tools};
-use crate::canonical::{Content, Losses, Message, Part, Role, Signature};
+use super::reasoning::{self, Reader};
+use super::{kept_here, made_here, media, tools};
+use crate::canonical::{Content, Losses, Message, Part, Role, Signature, ToolCall};
 use crate::raw::{ArrayWriter, Mismatch, Object, ObjectWriter, Read, each, text};
 use serde_json::value::RawValue;
 use std::fmt::Display;
@@ -15,7 +16,7 @@ pub(crate) fn read(value: &RawValue) -> Read<Message> {
     if object.get("role").is_none_or(|role| role.get() == "null") {
         return Err(Mismatch::missing("role", "a string"));
     }
-    read_object(object, &["reasoning_content"], read_content)
+    read_object(object, kept_here, read_content)
 }
 
 /// Reads the message of an answer, where a role may be missing and several names of reasoning are in use.
@@ -23,22 +24,43 @@ pub(crate) fn read(value: &RawValue) -> Read<Message> {
 /// # Errors
 /// A [`Mismatch`] that names the first wrong field.
 pub(crate) fn read_answer(value: &RawValue) -> Read<Message> {
-    read_object(Object::of(value)?, &["reasoning_content", "reasoning"], read_answer_content)
+    let mut message = read_object(Object::of(value)?, made_here, read_answer_content)?;
+    for call in &mut message.tool_calls {
+        // Its place in the list, which some servers repeat.
+        call.extras
+            .retain(|(name, value)| name != "index" || serde_json::from_str::<u32>(value.get()).is_err());
+    }
+    take_function_call(&mut message);
+    Ok(message)
+}
+
+/// OpenAI's form before there were tools; some servers write an empty one in every answer.
+fn take_function_call(message: &mut Message) {
+    let Some(at) = message.extras.iter().position(|(name, _)| name == "function_call") else { return };
+    let Ok(mut function) = Object::of(&message.extras[at].1) else { return };
+    let name = function.string("name").ok().flatten().unwrap_or_default();
+    let arguments = function.take("arguments").map(tools::arguments_text).unwrap_or_default();
+    if !name.is_empty() {
+        let (id, extras) = (String::new(), function.rest());
+        message.tool_calls.push(ToolCall { id, name, arguments, signature: None, extras });
+    }
+    message.extras.remove(at);
 }
 
 fn read_object(
     mut object: Object<'_>,
-    reasoning_names: &[&str],
+    mark: fn(String) -> Signature,
     read_content: fn(&RawValue) -> Read<Content>,
 ) -> Read<Message> {
     let role = object.string("role")?.map_or(Role::Assistant, |word| Role::of_openai_word(&word));
     let content = object.take("content").map_or(Ok(Content::None), read_content)?;
-    let reasoning = read_reasoning(&mut object, reasoning_names);
+    let thoughts = reasoning::take(&mut object, mark);
+    let calls = object.each("tool_calls", |call| tools::read_call(call, mark))?;
     Ok(Message {
         role,
-        content: with_reasoning(reasoning, content),
+        content: with_thoughts(thoughts, content),
         name: object.string("name")?,
-        tool_calls: object.each("tool_calls", tools::read_call)?.unwrap_or_default(),
+        tool_calls: calls.unwrap_or_default(),
         tool_call_id: object.string("tool_call_id")?,
         is_error: false,
         refusal: object.string("refusal")?,
@@ -46,24 +68,10 @@ fn read_object(
     })
 }
 
-/// The reasoning that a provider of this family shows beside the content. What is not text stays where it is.
-fn read_reasoning(object: &mut Object<'_>, names: &[&str]) -> Option<String> {
-    let (name, reasoning) = names
-        .iter()
-        .find_map(|name| Some((name, text(object.get(name)?).ok().filter(|text| !text.is_empty())?)))?;
-    object.take(name);
-    for other in names {
-        // Some servers send the same text under both names.
-        if object.get(other).is_some_and(|value| text(value).is_ok_and(|text| text == reasoning)) {
-            object.take(other);
-        }
+fn with_thoughts(mut parts: Vec<Part>, content: Content) -> Content {
+    if parts.is_empty() {
+        return content;
     }
-    Some(reasoning)
-}
-
-fn with_reasoning(reasoning: Option<String>, content: Content) -> Content {
-    let Some(text) = reasoning else { return content };
-    let mut parts = vec![Part::Thinking { text, signature: None }];
     match content {
         Content::None => {}
         Content::Text(text) => parts.push(Part::Text { text, extras: Vec::new() }),
@@ -82,23 +90,12 @@ fn read_content(value: &RawValue) -> Read<Content> {
     each(value, read_part).map(Content::Parts).map_err(|wrong| wrong.within("content"))
 }
 
-/// Content of an answer may also be a parsed object, as Cloudflare sends structured output; and Mistral's reasoning,
-/// which in requests stays as it is, becomes what every other dialect can say.
+/// Content of an answer may also be a parsed object, as Cloudflare sends structured output.
 fn read_answer_content(value: &RawValue) -> Read<Content> {
     if value.get().starts_with('{') {
         return Ok(Content::Text(value.get().to_owned()));
     }
-    let mut content = read_content(value)?;
-    if let Content::Parts(parts) = &mut content {
-        for part in parts {
-            if let Part::Unknown(raw) = part
-                && let Some(thinking) = read_thinking(raw)
-            {
-                *part = thinking;
-            }
-        }
-    }
-    Ok(content)
+    read_content(value)
 }
 
 fn read_part(value: &RawValue) -> Read<Part> {
@@ -109,6 +106,7 @@ fn read_part(value: &RawValue) -> Read<Part> {
     let unknown = || Part::Unknown(value.to_owned());
     Ok(match object.string("type")?.as_deref() {
         Some("text") => Part::Text { text: object.need_string("text")?, extras: object.rest() },
+        Some("thinking") => read_thinking(value).unwrap_or_else(unknown),
         Some(kind) => media::read(kind, object).map_or_else(unknown, Part::Media),
         None => unknown(),
     })
@@ -123,7 +121,7 @@ fn read_thinking(value: &RawValue) -> Option<Part> {
     if kind.as_deref() != Some("thinking") || !object.is_empty() {
         return None;
     }
-    let signature = signature.map(|text| Signature::made_by(FAMILY, text));
+    let signature = signature.map(kept_here);
     Some(Part::Thinking { text: parts_text(thinking)?, signature })
 }
 
@@ -139,13 +137,20 @@ pub(crate) fn parts_text(value: &RawValue) -> Option<String> {
 /// Writes a message of a request. `own`: it was written in a dialect of this family or for its readers, so that fields
 /// and parts that the canonical model does not name, and reasoning, go along; else they are losses. `at` is its path.
 /// Content that is missing stays missing.
-pub(crate) fn write(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
+/// `in_loop`: nobody spoke after it but tools.
+pub(crate) fn write(
+    message: &Message,
+    at: &dyn Display,
+    (own, in_loop): (bool, bool),
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) {
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
     if !matches!(message.content, Content::None) {
         write_content(message, at, own, losses, object.key("content"));
     }
-    write_rest(message, at, own, losses, object);
+    write_rest(message, at, own, Reader::Provider { own, in_loop }, losses, object);
 }
 
 /// Writes a message of an answer, whose content is `null` where there is none.
@@ -153,25 +158,29 @@ pub(crate) fn write_answer(message: &Message, at: &dyn Display, losses: &mut Los
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
     write_content(message, at, true, losses, object.key("content"));
-    write_rest(message, at, true, losses, object);
+    write_rest(message, at, true, Reader::Client, losses, object);
 }
 
 fn write_rest(
     message: &Message,
     at: &dyn Display,
     own: bool,
+    reader: Reader,
     losses: &mut Losses,
     mut object: ObjectWriter<'_>,
 ) {
     object.some("name", message.name.as_ref());
     object.some("refusal", message.refusal.as_ref());
-    if own {
-        object.some("reasoning_content", reasoning(&message.content));
+    if let Content::Parts(parts) = &message.content {
+        reasoning::write(parts, reader, &mut object, |place| {
+            losses.add(format!("{at}.content[{place}]"), "reasoning that this API does not take back");
+        });
     }
     if !message.tool_calls.is_empty() {
         let mut list = ArrayWriter::new(object.key("tool_calls"));
         for (place, call) in message.tool_calls.iter().enumerate() {
-            tools::write_call(call, &format_args!("{at}.tool_calls[{place}]"), own, losses, list.element());
+            let at = format_args!("{at}.tool_calls[{place}]");
+            tools::write_call(call, &at, (own, reader == Reader::Client), losses, list.element());
         }
         list.end();
     }
@@ -179,16 +188,6 @@ fn write_rest(
     losses.add_if(message.is_error, format!("{at}.is_error"), "OpenAI's API has no mark of a failed tool");
     tools::write_outer(&message.extras, "", at, own, losses, &mut object);
     object.end();
-}
-
-/// The reasoning of a message, joined.
-fn reasoning(content: &Content) -> Option<String> {
-    let Content::Parts(parts) = content else { return None };
-    let texts = parts.iter().filter_map(|part| match part {
-        Part::Thinking { text, .. } => Some(text.as_str()),
-        _ => None,
-    });
-    Some(texts.collect()).filter(|text: &String| !text.is_empty())
 }
 
 fn write_content(message: &Message, at: &dyn Display, own: bool, losses: &mut Losses, out: &mut Vec<u8>) {
@@ -201,14 +200,12 @@ fn write_content(message: &Message, at: &dyn Display, own: bool, losses: &mut Lo
     let mut spoken = parts.iter().filter(|part| !is_thought(part));
     let one = (spoken.next(), spoken.next());
     let thought = parts.iter().any(is_thought);
-    if thought {
-        lose_thoughts(parts, at, own, losses);
-        if let (Some(Part::Text { text, extras }), None) = one {
-            // The text stood beside the reasoning, not in a list.
-            if extras.is_empty() {
-                return crate::raw::write_json(text, out);
-            }
-        }
+    if let (Some(Part::Text { text, extras }), None) = one
+        && thought
+        && extras.is_empty()
+    {
+        // The text stood beside the reasoning, not in a list.
+        return crate::raw::write_json(text, out);
     }
     if one.0.is_none() && (thought || message.role == Role::Assistant) {
         return out.extend_from_slice(b"null");
@@ -229,24 +226,6 @@ fn write_content(message: &Message, at: &dyn Display, own: bool, losses: &mut Lo
         // Every part was lost; providers refuse an empty list.
         out.truncate(start);
         out.extend_from_slice(b"\"\"");
-    }
-}
-
-/// OpenAI's family shows reasoning as text alone, and its own API takes none back.
-fn lose_thoughts(parts: &[Part], at: &dyn Display, own: bool, losses: &mut Losses) {
-    for (place, part) in parts.iter().enumerate() {
-        match part {
-            Part::Thinking { .. } if !own => {
-                losses.add(format!("{at}.content[{place}]"), "OpenAI's chat API takes no reasoning back");
-            }
-            Part::Thinking { signature: Some(_), .. } => {
-                losses.add(format!("{at}.content[{place}].signature"), "OpenAI's chat API has no signatures");
-            }
-            Part::RedactedThinking(_) => {
-                losses.add(format!("{at}.content[{place}]"), "OpenAI's chat API has no hidden reasoning");
-            }
-            _ => {}
-        }
     }
 }
 

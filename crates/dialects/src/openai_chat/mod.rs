@@ -5,6 +5,7 @@
 pub(crate) mod errors;
 pub(crate) mod media;
 pub(crate) mod message;
+pub(crate) mod reasoning;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod sampling;
@@ -18,7 +19,7 @@ mod tests;
 
 pub(crate) use body::Body;
 
-use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, UpstreamError};
+use crate::canonical::{ChatRequest, ChatResponse, Failure, Losses, Signature, UpstreamError};
 use crate::raw::{Edit, Object, Peek};
 use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
 use crate::{ChatCodec, Dialect, ErrorReply, ModelTraits};
@@ -26,6 +27,16 @@ use bytes::Bytes;
 
 /// Whose signatures these are.
 pub(crate) const FAMILY: &str = "openai";
+
+/// A signature that a provider of this family made.
+pub(crate) fn made_here(text: String) -> Signature {
+    Signature::made_by(FAMILY, text)
+}
+
+/// A signature that a client of this family sends back.
+fn kept_here(text: String) -> Signature {
+    Signature::read(FAMILY, text)
+}
 
 /// The dialect `openai_chat`.
 #[derive(Debug, Clone, Copy)]

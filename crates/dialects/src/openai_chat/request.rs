@@ -2,7 +2,7 @@
 
 use super::{Body, message, sampling, tools};
 use crate::ModelTraits;
-use crate::canonical::{ChatRequest, Extras, Failure, Losses, Reasoning};
+use crate::canonical::{ChatRequest, Extras, Failure, Losses, Reasoning, Role};
 use crate::raw::{ArrayWriter, Mismatch, Object, Read};
 
 /// The request that an OpenAI-shaped object makes. What no field here claims goes to the extras, which are meant for
@@ -34,12 +34,45 @@ fn read(mut object: Object<'_>, for_provider: bool) -> Read<ChatRequest> {
         tool_choice: object.take("tool_choice").map(tools::read_choice).transpose()?,
         parallel_tool_calls: object.boolean("parallel_tool_calls")?,
         response_format: object.take("response_format").map(tools::read_format).transpose()?,
-        reasoning: object.string("reasoning_effort")?.map(Reasoning::Effort),
+        reasoning: read_reasoning(&mut object, for_provider)?,
         stream: object.boolean("stream")?,
         stream_usage: read_stream_usage(&mut object)?,
         user: object.string("user")?,
         extras: Extras { fields: object.rest(), for_provider },
     })
+}
+
+/// The wish for reasoning: OpenAI's level, else `reasoning` as OpenRouter has it or `thinking` as DeepSeek, Moonshot and
+/// Z.ai have it, where these say no more than the canonical model does. What is meant for the provider stays as it is.
+fn read_reasoning(object: &mut Object<'_>, for_provider: bool) -> Read<Option<Reasoning>> {
+    if let Some(effort) = object.string("reasoning_effort")? {
+        return Ok(Some(Reasoning::Effort(effort)));
+    }
+    for (name, read) in [("reasoning", of_openrouter as fn(Object<'_>) -> _), ("thinking", of_deepseek)] {
+        let wish = object.get(name).and_then(|wish| Object::of(wish).ok());
+        if let Some(reasoning) = wish.filter(|_| !for_provider).and_then(read) {
+            object.take(name);
+            return Ok(Some(reasoning));
+        }
+    }
+    Ok(None)
+}
+
+fn of_openrouter(mut wish: Object<'_>) -> Option<Reasoning> {
+    let (effort, budget) = (wish.string("effort").ok()?, wish.count("max_tokens").ok()?);
+    let enabled = wish.boolean("enabled").ok()?;
+    let reasoning = match (effort, budget, enabled) {
+        (Some(effort), None, None | Some(true)) => Reasoning::Effort(effort),
+        (None, Some(budget), None | Some(true)) => Reasoning::Budget(budget),
+        (None, None, Some(false)) => Reasoning::Off,
+        _ => return None,
+    };
+    wish.is_empty().then_some(reasoning)
+}
+
+fn of_deepseek(mut wish: Object<'_>) -> Option<Reasoning> {
+    let kind = wish.string("type").ok()??;
+    (kind == "disabled" && wish.is_empty()).then_some(Reasoning::Off)
 }
 
 /// Whether `stream_options` ask for usage. Options beside that one stay among the rest.
@@ -64,8 +97,10 @@ pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Lo
     sampling::write_first(&request.sampling, model, true, &mut body, losses);
     if let Some(out) = body.key("messages") {
         let mut list = ArrayWriter::new(out);
+        let asked = request.messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
         for (place, message) in request.messages.iter().enumerate() {
-            message::write(message, &format_args!("messages[{place}]"), own, losses, list.element());
+            let at = format_args!("messages[{place}]");
+            message::write(message, &at, (own, place > asked), losses, list.element());
         }
         list.end();
     }

@@ -16,14 +16,27 @@ pub(crate) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     let mut object = open(body)?;
     let choices = read_choices(&mut object, read_choice)?;
     object.take("object");
+    let id = take_text(&mut object, "id");
+    let mut choices = choices;
+    let calls = choices.iter_mut().flat_map(|choice| &mut choice.message.tool_calls);
+    for (place, call) in calls.enumerate().filter(|(_, call)| call.id.is_empty()) {
+        call.id = made_up_id(id.as_deref(), place);
+    }
     Ok(ChatResponse {
-        id: take_text(&mut object, "id"),
+        id,
         created: take_created(&mut object),
         model: take_text(&mut object, "model"),
         choices,
         usage: object.take("usage").and_then(usage::read),
         extras: object.rest(),
     })
+}
+
+/// An id for a call whose provider gave none: clients must be able to name it when they answer.
+pub(crate) fn made_up_id(response: Option<&str>, place: usize) -> String {
+    const MOST: usize = 24;
+    let letters: String = response.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("call_{}{place}", &letters[letters.len().saturating_sub(MOST)..])
 }
 
 /// Opens an answer that is not an error.

@@ -120,7 +120,7 @@ fn an_extra_for_the_provider_wins_over_the_field_of_its_name() {
 #[test]
 fn what_another_api_says_and_this_one_cannot_is_a_loss_by_its_path() {
     let body = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{}},{"type":"x"}],
-        "y":1},{"role":"assistant","content":"b","reasoning_content":"r"}],"tools":[{"type":"z"}],"top_x":1}"#;
+        "y":1},{"role":"assistant","content":"b","reasoning_content":"r"},{"role":"user","content":"c"}],"tools":[{"type":"z"}],"top_x":1}"#;
     let mut request = OpenAiChat.decode_request(body.as_bytes()).unwrap();
     request.sampling.top_k = Some(3);
     request.messages[0].is_error = true;
@@ -128,7 +128,7 @@ fn what_another_api_says_and_this_one_cannot_is_a_loss_by_its_path() {
     let mut losses = Losses::default();
     let out = OpenAiChat.encode_request(&request, &traits(), &mut losses).unwrap();
     let expected = json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]},
-        {"role": "assistant", "content": "b"}]});
+        {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]});
     assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
     let paths: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
     let lost = [

@@ -1,9 +1,12 @@
 //! Tools, the choice among them, calls of them, and the form of the answer.
 
-use crate::canonical::{Losses, RawJson, ResponseFormat, Tool, ToolCall, ToolChoice};
+use super::FAMILY;
+use crate::canonical::{Losses, RawJson, ResponseFormat, Signature, Tool, ToolCall, ToolChoice};
 use crate::raw::{Mismatch, Object, ObjectWriter, Read, text, to_raw};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// Reads a tool's declaration.
@@ -138,13 +141,14 @@ pub(crate) fn format_json(format: &ResponseFormat, own: bool) -> Option<RawJson>
 }
 
 /// Reads a call that a model made. Arguments that are JSON in place of text are taken as their text.
-pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
+pub(crate) fn read_call(value: &RawValue, mark: fn(String) -> Signature) -> Read<ToolCall> {
     let mut object = Object::of(value)?;
+    let signature = take_signature(&mut object).map(mark);
     let id = object.string("id")?.unwrap_or_default();
     if let Some(mut custom) = object.get("custom").and_then(|custom| Object::of(custom).ok()) {
         let (name, arguments) = (custom.string("name")?, custom.string("input")?);
         let (name, arguments) = (name.unwrap_or_default(), arguments.unwrap_or_default());
-        return Ok(ToolCall { id, name, arguments, signature: None, extras: object.rest() });
+        return Ok(ToolCall { id, name, arguments, signature, extras: object.rest() });
     }
     let is_function = object.get("type").is_none_or(|kind| matches!(kind.get(), "\"function\"" | "null"));
     if is_function {
@@ -160,7 +164,7 @@ pub(crate) fn read_call(value: &RawValue) -> Read<ToolCall> {
         extras.retain(|(name, _)| name != "function");
         extras.push(("function".to_owned(), whole));
     }
-    Ok(ToolCall { id, name, arguments, signature: None, extras })
+    Ok(ToolCall { id, name, arguments, signature, extras })
 }
 
 /// Arguments as text, whether they came as a string or as JSON.
@@ -168,11 +172,43 @@ pub(crate) fn arguments_text(value: &RawValue) -> String {
     text(value).unwrap_or_else(|_| value.get().to_owned())
 }
 
-/// Writes a call that a model made.
+/// Where Google's OpenAI-compatible API keeps the signature of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ExtraContent<'a> {
+    #[serde(borrow)]
+    google: Google<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Google<'a> {
+    #[serde(borrow)]
+    thought_signature: Cow<'a, str>,
+}
+
+impl<'a> ExtraContent<'a> {
+    /// With this signature in it.
+    pub(crate) fn of(signature: impl Into<Cow<'a, str>>) -> Self {
+        Self { google: Google { thought_signature: signature.into() } }
+    }
+
+    /// The signature in `value`, if it is of this form.
+    pub(crate) fn signature(value: &'a RawValue) -> Option<String> {
+        let extra: Self = serde_json::from_str(value.get()).ok()?;
+        Some(extra.google.thought_signature.into_owned())
+    }
+}
+
+fn take_signature(object: &mut Object<'_>) -> Option<String> {
+    let signature = object.get("extra_content").and_then(ExtraContent::signature)?;
+    object.take("extra_content");
+    Some(signature)
+}
+
+/// Writes a call that a model made, for a client or for a provider, which takes its own family's signatures alone.
 pub(crate) fn write_call(
     call: &ToolCall,
     at: &dyn Display,
-    own: bool,
+    (own, for_client): (bool, bool),
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) {
@@ -188,6 +224,13 @@ pub(crate) fn write_call(
     function.field("name", &call.name).field("arguments", &call.arguments);
     write_inner(&call.extras, "function", own, &mut function);
     function.end();
+    if let Some(signature) = &call.signature {
+        let client = for_client.then(|| signature.for_client(FAMILY));
+        match client.or_else(|| signature.for_provider(FAMILY).map(Cow::Borrowed)) {
+            Some(text) => _ = object.field("extra_content", &ExtraContent::of(text)),
+            None => losses.add(format!("{at}.signature"), "another provider signed the call"),
+        }
+    }
     write_outer(&call.extras, "function", at, own, losses, &mut object);
     object.end();
 }

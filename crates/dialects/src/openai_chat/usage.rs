@@ -6,6 +6,7 @@ use crate::raw::{Object, ObjectWriter};
 use crate::stream::{UsageMeter, WholeMeter};
 use memchr::memmem;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 
 /// Reads a `usage` object; `None` when it holds no count. Anything odd in it is skipped.
 pub(crate) fn read(value: &RawValue) -> Option<Usage> {
@@ -22,7 +23,22 @@ pub(crate) fn read(value: &RawValue) -> Option<Usage> {
         cache_write_tokens: count(&mut prompt, "cache_write_tokens"),
         reasoning_tokens: count(&mut completion, "reasoning_tokens"),
     };
-    (usage != Usage::default()).then(|| with_reasoning_included(usage))
+    (usage != Usage::default()).then(|| with_cache_included(with_reasoning_included(usage)))
+}
+
+/// Some servers count beside the prompt what they read from a cache (xAI on Azure) or wrote to it (OpenRouter), which
+/// shows where it is more than the prompt.
+fn with_cache_included(mut usage: Usage) -> Usage {
+    let Some(mut prompt) = usage.prompt_tokens else { return usage };
+    for cached in [usage.cache_read_tokens, usage.cache_write_tokens].into_iter().flatten() {
+        if cached > prompt {
+            prompt = prompt.saturating_add(cached);
+        }
+    }
+    // What was written and then read by the same call is counted twice.
+    let fresh = prompt.saturating_sub(usage.cache_read_tokens.unwrap_or(0));
+    usage.cache_write_tokens = usage.cache_write_tokens.map(|written| written.min(fresh));
+    Usage { prompt_tokens: Some(prompt), ..usage }
 }
 
 fn inner<'a>(object: &mut Object<'a>, name: &str) -> Object<'a> {
@@ -82,6 +98,9 @@ struct StreamMeter {
 struct Seen {
     usage: Option<Usage>,
     finished: bool,
+    /// Choices that began, and those that have their reason: the end of a stream without `[DONE]`.
+    began: BTreeSet<u32>,
+    ended: BTreeSet<u32>,
 }
 
 impl UsageMeter for StreamMeter {
@@ -96,7 +115,8 @@ impl UsageMeter for StreamMeter {
     }
 
     fn finished(&self) -> bool {
-        self.seen.finished
+        let seen = &self.seen;
+        seen.finished || !seen.ended.is_empty() && seen.began.is_subset(&seen.ended)
     }
 }
 
@@ -110,7 +130,32 @@ impl Seen {
         {
             self.usage.get_or_insert_default().update(usage);
         }
+        if memmem::find(data, b"\"role\"").is_some() || ends_a_choice(data) {
+            self.choices(data);
+        }
     }
+
+    fn choices(&mut self, data: &[u8]) {
+        let Ok(mut chunk) = Object::parse(data) else { return };
+        for (choice, place) in chunk.list("choices").ok().flatten().unwrap_or_default().into_iter().zip(0..) {
+            let Ok(mut choice) = Object::of(choice) else { continue };
+            let index = count(&mut choice, "index").and_then(|index| index.try_into().ok()).unwrap_or(place);
+            self.began.insert(index);
+            if choice.string("finish_reason").is_ok_and(|reason| reason.is_some_and(|word| !word.is_empty()))
+            {
+                self.ended.insert(index);
+            }
+        }
+    }
+}
+
+/// Whether a reason stands in the chunk: text that is not empty.
+fn ends_a_choice(data: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"finish_reason\"";
+    memmem::find_iter(data, NAME).any(|at| {
+        let after = data[at + NAME.len()..].trim_ascii_start();
+        after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().first() == Some(&b'"'))
+    })
 }
 
 /// Whether an object stands under a field `usage` anywhere; most chunks have none, or `null`.

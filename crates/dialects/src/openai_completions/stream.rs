@@ -1,9 +1,9 @@
 //! Events to chunks of text.
 
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Usage};
 use crate::openai_chat::stream::{chunk_head, chunk_tail, write_error_event, write_usage_chunk};
 use crate::raw::ObjectWriter;
-use crate::stream::StreamEncoder;
+use crate::stream::{StreamEncoder, Untold};
 
 /// Writes a stream of text completion. Only text and refusals are said; see
 /// [`ChunkEncoder`](crate::openai_chat::stream::ChunkEncoder) for the rest.
@@ -14,11 +14,18 @@ pub(super) struct TextEncoder {
     usage: Option<Usage>,
     /// Open blocks that are said: choice and block.
     open: Vec<(u32, u32)>,
+    untold: Untold,
 }
 
 impl TextEncoder {
     pub(super) fn new(include_usage: bool) -> Self {
-        Self { head: head(None, None, None), include_usage, usage: None, open: Vec::new() }
+        Self {
+            head: head(None, None, None),
+            include_usage,
+            usage: None,
+            open: Vec::new(),
+            untold: Untold::default(),
+        }
     }
 
     fn chunk(&self, index: u32, text: &str, reason: Option<&FinishReason>, out: &mut Vec<u8>) {
@@ -59,16 +66,19 @@ impl StreamEncoder for TextEncoder {
                 }
                 out.extend_from_slice(b"data: [DONE]\n\n");
             }
-            Event::BlockOpened { .. }
-            | Event::BlockGrew { .. }
-            | Event::Aside { .. }
-            | Event::Failed(_)
-            | Event::Unknown(_) => {}
+            Event::BlockOpened { .. } | Event::Aside { .. } | Event::Unknown(_) => {
+                self.untold.event(event, "a completion has one text");
+            }
+            Event::BlockGrew { .. } | Event::Failed(_) => {}
         }
     }
 
     fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
         write_error_event(failure, request_id, out);
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.untold.take()
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod in_turn;
 mod meter;
+mod untold;
 
 pub(crate) use in_turn::{InTurn, Told};
 pub(crate) use meter::WholeMeter;
+pub(crate) use untold::Untold;
 
 use crate::canonical::{Event, Failure, Losses, Usage};
 use bytes::Bytes;

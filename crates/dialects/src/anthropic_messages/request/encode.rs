@@ -6,7 +6,7 @@ use crate::anthropic_messages::parameters::{self, NO_SUCH_FIELD};
 use crate::anthropic_messages::tools;
 use crate::canonical::{ChatRequest, Losses, RawJson, ResponseFormat, Temperature};
 use crate::dialect::ModelTraits;
-use crate::raw::Draft;
+use crate::raw::{Draft, Object};
 
 /// The limit where neither the client nor the model's entry gives one; the API requires it, and every model takes it.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -37,8 +37,9 @@ pub(crate) fn encode(request: &ChatRequest, model: &ModelTraits, losses: &mut Lo
 /// Fields that are Anthropic's own, so that they may pass when another dialect's client writes them.
 fn is_native(name: &str, value: &RawJson) -> bool {
     match name {
-        "thinking" | "output_config" | "container" | "mcp_servers" | "context_management"
-        | "cache_control" | "inference_geo" => true,
+        "thinking" => Object::of(value).is_ok_and(|mut wish| matches!(wish.string("type"), Ok(Some(_)))),
+        "output_config" | "container" | "mcp_servers" | "context_management" | "cache_control"
+        | "inference_geo" => true,
         "metadata" => parameters::is_user_metadata(value),
         "service_tier" => matches!(value.get(), r#""auto""# | r#""standard_only""#),
         _ => false,

@@ -20,6 +20,7 @@ impl Thought {
         let thought = match &request.reasoning {
             None => return Self::default(),
             Some(Reasoning::Off) => return off,
+            Some(Reasoning::Effort(level)) if level == "none" => return off,
             Some(Reasoning::Effort(level)) => match effort_of(level, losses) {
                 None => return Self::default(),
                 effort => Self { thinking: Some(json!({ "type": "adaptive" })), effort },

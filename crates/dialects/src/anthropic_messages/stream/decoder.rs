@@ -152,6 +152,11 @@ impl State {
                 open.signature.push_str(&piece.signature?);
                 return Some(());
             }
+            "citations_delta" if open.block.is_some() => {
+                let value = piece.citation?.to_owned();
+                events.push(Event::Aside { choice: 0, block: open.block, field: "citations", value });
+                return Some(());
+            }
             "input_json_delta" => Delta::Arguments(piece.partial_json?),
             _ => {
                 events.push(Event::Unknown(Bytes::copy_from_slice(data)));
@@ -364,7 +369,7 @@ mod tests {
             DELTA,
             STOP,
         ]);
-        let text = ["open 0 Text", "grow 0 a", "unknown", "close 0", "unknown"];
+        let text = ["open 0 Text", "grow 0 a", "aside citations", "close 0", "unknown"];
         assert_eq!(
             events[2..10],
             ["unknown", "unknown", "unknown", text[0], text[1], text[2], text[3], text[4]]

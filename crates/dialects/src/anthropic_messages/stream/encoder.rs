@@ -1,11 +1,12 @@
 //! Streams, written for a client.
 
 use crate::anthropic_messages::FAMILY;
+use crate::anthropic_messages::parameters::NO_SUCH_FIELD;
 use crate::anthropic_messages::{blocks, errors, response, usage};
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Signature, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, RawJson, Signature, Usage};
 use crate::framing::sse;
-use crate::raw::to_bytes;
-use crate::stream::StreamEncoder;
+use crate::raw::{Object, to_bytes};
+use crate::stream::{StreamEncoder, Untold};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ pub(crate) struct Encoder {
     reason: Option<FinishReason>,
     calls: bool,
     usage: Usage,
+    untold: Untold,
 }
 
 struct Block {
@@ -45,14 +47,16 @@ impl StreamEncoder for Encoder {
             Event::Ended { choice: 0, reason } => self.reason.clone_from(reason),
             Event::Usage(usage) => self.usage.update(*usage),
             Event::Finished => self.finish(out),
-            // The API streams one answer, and a failure is said by `fail`, with its class.
+            Event::Aside { choice: 0, block: Some(block), field: "citations", value } => {
+                self.cite(*block, value, event, out);
+            }
+            Event::Ended { .. } => self.untold.event(event, "Anthropic's API gives one answer"),
+            Event::Aside { .. } | Event::Unknown(_) => self.untold.event(event, NO_SUCH_FIELD),
+            // A failure is said by `fail`, with its class.
             Event::BlockOpened { .. }
             | Event::BlockGrew { .. }
             | Event::BlockClosed { .. }
-            | Event::Ended { .. }
-            | Event::Aside { .. }
-            | Event::Failed(_)
-            | Event::Unknown(_) => {}
+            | Event::Failed(_) => {}
         }
     }
 
@@ -60,6 +64,10 @@ impl StreamEncoder for Encoder {
         if !std::mem::replace(&mut self.done, true) {
             write("error", &errors::body_of(failure, request_id), out);
         }
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.untold.take()
     }
 }
 
@@ -110,6 +118,18 @@ impl Encoder {
             (_, Some(block)) => block.wait(delta),
             (_, None) => {}
         }
+    }
+
+    /// Says a citation of Anthropic's own form within the open block.
+    fn cite(&mut self, number: u32, citation: &RawJson, event: &Event, out: &mut Vec<u8>) {
+        let is_open = self.blocks.front().is_some_and(|block| block.number == number);
+        let kind = Object::of(citation).ok().and_then(|mut citation| citation.string("type").ok().flatten());
+        if !is_open || kind.is_none_or(|kind| !blocks::CITATIONS.contains(&kind.as_str())) {
+            return self.untold.event(event, "written otherwise by Anthropic's API");
+        }
+        let delta = json!({ "type": "citations_delta", "citation": citation });
+        let frame = json!({ "type": "content_block_delta", "index": self.next_index, "delta": delta });
+        write("content_block_delta", &frame, out);
     }
 
     fn close(&mut self, number: u32, out: &mut Vec<u8>) {

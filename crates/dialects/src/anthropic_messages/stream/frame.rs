@@ -54,4 +54,6 @@ pub(super) struct Piece<'a> {
     pub(super) signature: Option<String>,
     pub(super) partial_json: Option<String>,
     pub(super) stop_reason: Option<String>,
+    #[serde(borrow)]
+    pub(super) citation: Option<&'a RawValue>,
 }

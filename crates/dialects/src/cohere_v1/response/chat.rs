@@ -1,7 +1,7 @@
 //! Answers of `/v1/chat`.
 
 use super::{finish_reason, word_of};
-use crate::canonical::{ChatResponse, Choice, Content, Failure, Losses, Message, Role};
+use crate::canonical::{ChatResponse, Choice, Content, Failure, Losses, Message, Part, Role};
 use crate::cohere_v1::{NO_SUCH_FIELD, usage};
 use crate::raw::{Draft, Mismatch, Object, Read};
 
@@ -40,6 +40,15 @@ pub(crate) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         losses.add_if(choice.logprobs.is_some(), "choices[0].logprobs", NO_SUCH_FIELD);
         losses.add_fields("choices[0]", &choice.extras, NO_SUCH_FIELD);
         losses.add_fields("choices[0].message", &choice.message.extras, NO_SUCH_FIELD);
+        if let Content::Parts(parts) = &choice.message.content {
+            for (place, part) in parts.iter().enumerate() {
+                let at = format!("choices[0].message.content[{place}]");
+                match part {
+                    Part::Text { extras, .. } => losses.add_fields(&at, extras, NO_SUCH_FIELD),
+                    _ => losses.add(at, "Cohere's older API answers with one text"),
+                }
+            }
+        }
     }
     let text = choice.map(|choice| match &choice.message.content {
         Content::None => choice.message.refusal.clone().unwrap_or_default(),
@@ -51,7 +60,7 @@ pub(crate) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     body.set("generation_id", response.id.as_deref().unwrap_or("response"));
     body.set("text", text.unwrap_or_default());
     body.set_some("finish_reason", reason.map(word_of));
-    usage::set(&mut body, response.usage.as_ref());
+    usage::set(&mut body, response.usage.as_ref(), losses);
     body.into_body()
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn encode(response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u
     let mut body = Draft::default();
     body.set("id", "embeddings");
     body.set("embeddings", response.rows(losses));
-    usage::set(&mut body, response.usage.as_ref());
+    usage::set(&mut body, response.usage.as_ref(), losses);
     body.set("response_type", "embeddings_floats");
     body.into_body()
 }

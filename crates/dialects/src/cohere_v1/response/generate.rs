@@ -44,7 +44,7 @@ pub(crate) fn encode(response: &CompletionResponse, losses: &mut Losses) -> Vec<
     let mut body = Draft::default();
     body.set("id", response.id.as_deref().unwrap_or("generation"));
     body.set("generations", generations);
-    usage::set(&mut body, response.usage.as_ref());
+    usage::set(&mut body, response.usage.as_ref(), losses);
     body.into_body()
 }
 

@@ -1,10 +1,10 @@
 //! Streams, written for a client.
 
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Usage};
 use crate::cohere_v1::response::word_of;
 use crate::cohere_v1::usage;
 use crate::raw::{Draft, to_bytes};
-use crate::stream::StreamEncoder;
+use crate::stream::{StreamEncoder, Untold};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,7 @@ pub(crate) struct Encoder {
     /// Choice and block of what is no text of the answer: reasoning and tool calls.
     silent: BTreeSet<(u32, u32)>,
     usage: Option<Usage>,
+    untold: Untold,
 }
 
 /// An answer so far; the stream's end repeats it whole.
@@ -36,6 +37,7 @@ impl Encoder {
             texts: BTreeMap::new(),
             silent: BTreeSet::new(),
             usage: None,
+            untold: Untold::default(),
         }
     }
 
@@ -77,7 +79,7 @@ impl Encoder {
             response.set("generations", self.texts.iter().map(generation).collect::<Vec<_>>());
         }
         response.set_some("finish_reason", reason);
-        usage::set(&mut response, self.usage.as_ref());
+        usage::set(&mut response, self.usage.as_ref(), &mut Losses::default());
         let mut line = Draft::default();
         line.set("is_finished", true);
         line.set("event_type", "stream-end");
@@ -107,6 +109,7 @@ impl StreamEncoder for Encoder {
                 if !matches!(kind, BlockKind::Text | BlockKind::Refusal) =>
             {
                 self.silent.insert((*choice, *block));
+                self.untold.event(event, ONE_TEXT);
             }
             Event::BlockGrew { choice, block, delta: Delta::Text(text) } => {
                 let heard = *choice == 0 || !self.chat;
@@ -116,8 +119,15 @@ impl StreamEncoder for Encoder {
             }
             Event::Ended { choice, reason } => {
                 self.texts.entry(*choice).or_default().reason.clone_from(reason);
+                if self.chat && *choice > 0 {
+                    self.untold.event(event, "Cohere's chat gives one answer");
+                }
             }
-            Event::Usage(usage) => self.usage.get_or_insert_default().update(*usage),
+            Event::Usage(usage) => {
+                self.usage.get_or_insert_default().update(*usage);
+                self.untold.usage_details(usage, "Cohere's older API counts prompt and answer alone");
+            }
+            Event::Aside { .. } | Event::Unknown(_) => self.untold.event(event, ONE_TEXT),
             Event::Finished => self.finish(out),
             _ => {}
         }
@@ -134,7 +144,13 @@ impl StreamEncoder for Encoder {
             write(&line, out);
         }
     }
+
+    fn losses(&mut self) -> Losses {
+        self.untold.take()
+    }
 }
+
+const ONE_TEXT: &str = "Cohere's older API answers with one text";
 
 fn write(line: &impl serde::Serialize, out: &mut Vec<u8>) {
     out.extend_from_slice(&to_bytes(line));

@@ -1,10 +1,11 @@
 //! Streams, written for clients.
 
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Usage};
 use crate::mlflow_contract::error::{self, Contract};
+use crate::mlflow_contract::losses::NO_PLACE;
 use crate::mlflow_endpoints::response::{Counts, word};
 use crate::raw::to_bytes;
-use crate::stream::StreamEncoder;
+use crate::stream::{StreamEncoder, Untold};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
@@ -75,12 +76,23 @@ struct Head {
     usage_apart: bool,
     /// The end of a choice that is not written yet, since usage may follow.
     ended: Option<(u32, Option<FinishReason>)>,
+    untold: Untold,
 }
 
 impl Head {
     fn new(object: &'static str, usage_apart: bool) -> Self {
         let usage = Usage::default();
-        Self { object, id: None, model: None, created: 0, usage, usage_due: false, usage_apart, ended: None }
+        Self {
+            object,
+            id: None,
+            model: None,
+            created: 0,
+            usage,
+            usage_due: false,
+            usage_apart,
+            ended: None,
+            untold: Untold::default(),
+        }
     }
 
     fn chunk<T: Serialize>(&self, choices: Vec<T>, usage: Option<Counts>, out: &mut Vec<u8>) {
@@ -114,6 +126,7 @@ impl Head {
             Event::Usage(usage) => {
                 self.usage.update(*usage);
                 self.usage_due = true;
+                self.untold.usage_details(usage, NO_PLACE);
             }
             Event::Ended { choice, reason } => {
                 self.release(None, last, out);
@@ -128,7 +141,8 @@ impl Head {
                     self.chunk(Vec::<T>::new(), apart, out);
                 }
             }
-            Event::Aside { .. } | Event::Failed(_) | Event::Unknown(_) => {}
+            Event::Aside { .. } | Event::Unknown(_) => self.untold.event(event, NO_PLACE),
+            Event::Failed(_) => {}
             _ => {
                 self.release(None, last, out);
                 return false;
@@ -145,7 +159,9 @@ impl Head {
         out: &mut Vec<u8>,
     ) {
         if let Some((choice, reason)) = self.ended.take() {
-            self.chunk(vec![last(choice, word(reason.as_ref()).map(str::to_owned))], usage, out);
+            // The stream has no other end than its choices' reasons.
+            let reason = word(reason.as_ref()).unwrap_or("stop");
+            self.chunk(vec![last(choice, Some(reason.to_owned()))], usage, out);
         }
     }
 }
@@ -252,6 +268,9 @@ impl StreamEncoder for ChatEncoder {
         if self.head.take(event, last_of_chat, out) {
             return;
         }
+        if let Event::BlockOpened { kind: BlockKind::Thinking | BlockKind::RedactedThinking(_), .. } = event {
+            self.head.untold.event(event, NO_PLACE);
+        }
         match event {
             Event::BlockOpened { choice, block, kind } => self.open(*choice, *block, kind, out),
             Event::BlockGrew { choice, block, delta } => self.grow(*choice, *block, delta, out),
@@ -267,6 +286,10 @@ impl StreamEncoder for ChatEncoder {
     fn fail(&mut self, failure: &Failure, _request_id: &str, out: &mut Vec<u8>) {
         self.head.release(None, last_of_chat, out);
         out.extend_from_slice(error::event(failure, Contract::Endpoints).as_bytes());
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.head.untold.take()
     }
 }
 
@@ -296,6 +319,12 @@ impl StreamEncoder for TextEncoder {
         match event {
             Event::BlockOpened { choice, block, kind: BlockKind::Thinking } => {
                 self.unsaid.insert((*choice, *block));
+                self.head.untold.event(event, NO_PLACE);
+            }
+            Event::BlockOpened {
+                kind: BlockKind::ToolCall { .. } | BlockKind::RedactedThinking(_), ..
+            } => {
+                self.head.untold.event(event, NO_PLACE);
             }
             Event::BlockClosed { choice, block } => {
                 self.unsaid.remove(&(*choice, *block));
@@ -313,5 +342,9 @@ impl StreamEncoder for TextEncoder {
     fn fail(&mut self, failure: &Failure, _request_id: &str, out: &mut Vec<u8>) {
         self.head.release(None, last_of_text, out);
         out.extend_from_slice(error::event(failure, Contract::Endpoints).as_bytes());
+    }
+
+    fn losses(&mut self) -> Losses {
+        self.head.untold.take()
     }
 }

@@ -4,7 +4,8 @@
 //! can be closed once its arguments are whole JSON; until then what belongs to other blocks waits. So calls that come
 //! one after the other, as nearly every server sends them, pass at once, and those that alternate still come out whole.
 
-use crate::canonical::{BlockKind, Delta, Event, FinishReason};
+use crate::canonical::{BlockKind, Delta, Event, FinishReason, Signature};
+use crate::openai_chat::{FAMILY, reasoning};
 
 /// What a delta belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) enum Key {
     Text,
     Thinking,
     Refusal,
+    /// Encrypted reasoning, which never grows.
+    Hidden,
     /// A tool call, by its number in the choice.
     Call(u32),
 }
@@ -31,6 +34,7 @@ pub(super) struct Blocks {
 struct Open {
     key: Key,
     arguments: Balance,
+    signature: Option<Signature>,
 }
 
 #[derive(Debug)]
@@ -38,6 +42,7 @@ struct Waiting {
     key: Key,
     kind: BlockKind,
     text: String,
+    signature: Option<Signature>,
 }
 
 /// A tool call as the wire names it.
@@ -92,17 +97,64 @@ impl Blocks {
         text: String,
         events: &mut Vec<Event>,
     ) {
-        if self.is_open(key) {
+        // Signed reasoning is whole.
+        if self.is_open(key) && self.open.as_ref().is_some_and(|open| !open.is_signed()) {
             self.write(text, events);
         } else {
             let is_call = matches!(key, Key::Call(_));
             let last = self.waiting.len().saturating_sub(1);
             let mut waiting = self.waiting.iter_mut().enumerate();
-            match waiting.find(|(at, block)| block.key == key && (is_call || *at == last)) {
+            let grows = |(at, block): &(usize, &mut Waiting)| {
+                block.key == key && (is_call || *at == last && !block.is_signed())
+            };
+            match waiting.find(grows) {
                 Some((_, block)) => block.text.push_str(&text),
-                None => self.waiting.push(Waiting { key, kind: kind(), text }),
+                None => self.waiting.push(Waiting { key, kind: kind(), text, signature: None }),
             }
         }
+        self.advance(false, events);
+    }
+
+    /// Signs the last block of reasoning, or an empty one where there is none.
+    pub(super) fn sign(&mut self, signature: Signature, events: &mut Vec<Event>) {
+        if signature.for_provider(FAMILY).is_some_and(|text| !reasoning::is_secret(text)) {
+            return self.shown_by(signature);
+        }
+        let waits = self.waiting.last_mut().filter(|block| block.key == Key::Thinking);
+        let open = self.open.as_mut().filter(|open| open.key == Key::Thinking && !open.is_signed());
+        match (waits, open) {
+            (Some(block), _) if !block.is_signed() => block.signature = Some(signature),
+            (None, Some(open)) => open.signature = Some(signature),
+            _ => {
+                let (key, kind, text) = (Key::Thinking, BlockKind::Thinking, String::new());
+                self.waiting.push(Waiting { key, kind, text, signature: Some(signature) });
+                self.advance(false, events);
+            }
+        }
+    }
+
+    /// Remembers how the reasoning was shown, as which it goes back to its provider.
+    pub(super) fn shown_by(&mut self, form: Signature) {
+        let is_field = |form: &Signature| {
+            form.for_provider(FAMILY).is_some_and(|text| reasoning::FIELDS.contains(&text))
+        };
+        let waits = self.waiting.last_mut().filter(|block| block.key == Key::Thinking);
+        let open = self.open.as_mut().filter(|open| open.key == Key::Thinking);
+        let signature = match (waits, open) {
+            (Some(block), _) => &mut block.signature,
+            (None, Some(open)) => &mut open.signature,
+            (None, None) => return,
+        };
+        // An entry of the list says more than the name of a field.
+        if signature.as_ref().is_none_or(|known| is_field(known) && !is_field(&form)) {
+            *signature = Some(form);
+        }
+    }
+
+    /// Adds encrypted reasoning, whole.
+    pub(super) fn hide(&mut self, data: Signature, events: &mut Vec<Event>) {
+        let (key, kind, text) = (Key::Hidden, BlockKind::RedactedThinking(data), String::new());
+        self.waiting.push(Waiting { key, kind, text, signature: None });
         self.advance(false, events);
     }
 
@@ -139,20 +191,23 @@ impl Blocks {
     fn advance(&mut self, all: bool, events: &mut Vec<Event>) {
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         while all || self.open.as_ref().is_none_or(Open::is_whole) {
-            let Some(Waiting { key, kind, text }) = waiting.next() else { break };
+            let Some(Waiting { key, kind, text, signature }) = waiting.next() else { break };
             self.close(events);
             events.push(Event::BlockOpened { choice: self.choice, block: self.opened, kind });
             self.opened += 1;
-            self.open = Some(Open { key, arguments: Balance::default() });
+            self.open = Some(Open { key, arguments: Balance::default(), signature });
             self.write(text, events);
         }
         self.waiting = waiting.collect();
     }
 
     fn close(&mut self, events: &mut Vec<Event>) {
-        if self.open.take().is_some() {
-            events.push(Event::BlockClosed { choice: self.choice, block: self.opened - 1 });
+        let Some(open) = self.open.take() else { return };
+        let (choice, block) = (self.choice, self.opened - 1);
+        if let Some(signature) = open.signature {
+            events.push(Event::BlockGrew { choice, block, delta: Delta::Signature(signature) });
         }
+        events.push(Event::BlockClosed { choice, block });
     }
 
     /// Adds to the open block.
@@ -163,13 +218,29 @@ impl Blocks {
                 open.arguments.take(&text);
                 Delta::Arguments(text)
             }
-            Key::Text | Key::Thinking | Key::Refusal => Delta::Text(text),
+            Key::Text | Key::Thinking | Key::Refusal | Key::Hidden => Delta::Text(text),
         };
         events.push(Event::BlockGrew { choice: self.choice, block: self.opened - 1, delta });
     }
 }
 
+/// Whether a provider signed a block of reasoning, which is whole then.
+fn is_signed(signature: Option<&Signature>) -> bool {
+    let text = signature.and_then(|signature| signature.for_provider(FAMILY));
+    text.is_some_and(reasoning::is_secret)
+}
+
+impl Waiting {
+    fn is_signed(&self) -> bool {
+        is_signed(self.signature.as_ref())
+    }
+}
+
 impl Open {
+    fn is_signed(&self) -> bool {
+        is_signed(self.signature.as_ref())
+    }
+
     fn is_whole(&self) -> bool {
         !matches!(self.key, Key::Call(_)) || self.arguments.is_whole()
     }

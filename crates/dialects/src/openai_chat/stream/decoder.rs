@@ -1,11 +1,12 @@
 //! Chunks to events.
 
+use super::aside::Asides;
 use super::blocks::{Blocks, Key};
-use super::chunk::{CallPiece, Chunk, ChunkChoice, Delta, FunctionPiece};
-use crate::canonical::{BlockKind, Event, FinishReason, UpstreamError};
+use super::chunk::{CallPiece, Chunk, ChunkChoice, Delta};
+use crate::canonical::{BlockKind, Event, FinishReason, Part, UpstreamError};
 use crate::framing::MAX_FRAME;
 use crate::framing::sse::{SseEvent, SseReader};
-use crate::openai_chat::{message, tools, usage};
+use crate::openai_chat::{made_here, message, reasoning, response, tools, usage};
 use crate::raw::text;
 use crate::stream::StreamDecoder;
 use bytes::Bytes;
@@ -51,7 +52,9 @@ struct State {
     started: bool,
     /// `Finished` or `Failed` was said.
     over: bool,
+    id: Option<String>,
     choices: Vec<(u32, Blocks)>,
+    asides: Asides,
 }
 
 /// Why a stream cannot go on.
@@ -94,8 +97,9 @@ impl State {
             return Ok(());
         }
         if !std::mem::replace(&mut self.started, true) {
+            self.id = word(chunk.id);
             events.push(Event::Started {
-                id: word(chunk.id),
+                id: self.id.clone(),
                 model: word(chunk.model),
                 created: chunk.created.and_then(|created| serde_json::from_str(created.get()).ok()),
             });
@@ -103,6 +107,7 @@ impl State {
         for (choice, place) in choices.into_iter().zip(0..) {
             self.choice(choice, place, data, events)?;
         }
+        self.asides.tell(0, &chunk.rest, data, events);
         if let Some(usage) = usage {
             events.push(Event::Usage(usage));
         }
@@ -116,15 +121,25 @@ impl State {
         data: &[u8],
         events: &mut Vec<Event>,
     ) -> Result<(), Broken> {
-        let blocks = self.blocks(choice.index.unwrap_or(place))?;
-        if let Some(text) = choice.text {
-            grow(blocks, Key::Text, text.into_owned(), events);
+        let index = choice.index.unwrap_or(place);
+        let id = self.id.clone();
+        let blocks = self.blocks(index)?;
+        let speaks = choice.delta.as_ref().is_some_and(|delta| delta.content.is_some());
+        if let Some(text) = choice.text.filter(|_| !speaks) {
+            grow(blocks, Key::Text, text.0.into_owned(), events);
         }
-        if let Some(delta) = choice.delta {
-            take_delta(blocks, delta, data, events)?;
+        let mut rest = choice.rest;
+        if let Some(mut delta) = choice.delta {
+            rest.append(&mut delta.rest);
+            take_delta(blocks, delta, id.as_deref(), data, events)?;
         }
-        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-            blocks.stop(FinishReason::of_openai_word(&reason), events);
+        if let Some(value) = choice.logprobs.filter(|value| !matches!(value.get(), "[]" | "{}")) {
+            let value = value.to_owned();
+            events.push(Event::Aside { choice: index, block: None, field: "logprobs", value });
+        }
+        self.asides.tell(index, &rest, data, events);
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.0.is_empty()) {
+            self.blocks(index)?.stop(FinishReason::of_openai_word(&reason.0), events);
         }
         Ok(())
     }
@@ -191,26 +206,57 @@ fn is_error(chunk: &Chunk<'_>) -> bool {
 fn take_delta(
     blocks: &mut Blocks,
     delta: Delta<'_>,
+    id: Option<&str>,
     data: &[u8],
     events: &mut Vec<Event>,
 ) -> Result<(), Broken> {
-    let reasoning = [delta.reasoning_content, delta.reasoning].into_iter().flatten();
-    if let Some(reasoning) = reasoning.filter_map(|value| text(value).ok()).find(|text| !text.is_empty()) {
-        grow(blocks, Key::Thinking, reasoning, events);
-    }
+    take_reasoning(blocks, &delta, data, events);
     if let Some(content) = delta.content {
         take_content(blocks, content, data, events);
     }
     if let Some(refusal) = delta.refusal {
-        grow(blocks, Key::Refusal, refusal.into_owned(), events);
+        grow(blocks, Key::Refusal, refusal.0.into_owned(), events);
     }
     for piece in delta.tool_calls.unwrap_or_default() {
-        take_call(blocks, piece, data, events)?;
+        take_call(blocks, piece, id, data, events)?;
+    }
+    if let Some(function) = delta.function_call {
+        let piece = CallPiece { index: Some(0), function: Some(function), ..CallPiece::default() };
+        take_call(blocks, piece, id, data, events)?;
     }
     if blocks.waiting_bytes() > MAX_FRAME {
         return Err(broken("the provider's stream alternates between tool calls for too long"));
     }
     Ok(())
+}
+
+/// Takes reasoning: the list where it says something, else the text beside it.
+fn take_reasoning(blocks: &mut Blocks, delta: &Delta<'_>, data: &[u8], events: &mut Vec<Event>) {
+    let shown = [delta.reasoning_content, delta.reasoning].into_iter().zip(reasoning::FIELDS);
+    let mut shown = shown.filter_map(|(value, field)| Some((field, text(value?).ok()?)));
+    let shown = shown.find(|(_, text)| !text.is_empty());
+    let details = delta.reasoning_details.map(|list| reasoning::read_details(list, made_here));
+    if let Some(None) = details {
+        events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+    }
+    let details = details.flatten().unwrap_or_default();
+    let tells = |part: &Part| matches!(part, Part::Thinking { text, .. } if !text.is_empty());
+    if let Some((field, text)) = shown.filter(|_| !details.iter().any(tells)) {
+        grow(blocks, Key::Thinking, text, events);
+        blocks.shown_by(made_here(field.to_owned()));
+    }
+    for part in details {
+        match part {
+            Part::Thinking { text, signature } => {
+                grow(blocks, Key::Thinking, text, events);
+                if let Some(signature) = signature {
+                    blocks.sign(signature, events);
+                }
+            }
+            Part::RedactedThinking(data) => blocks.hide(data, events),
+            _ => {}
+        }
+    }
 }
 
 fn take_content(blocks: &mut Blocks, content: &RawValue, data: &[u8], events: &mut Vec<Event>) {
@@ -243,22 +289,27 @@ struct ContentPiece<'a> {
 fn take_call(
     blocks: &mut Blocks,
     piece: CallPiece<'_>,
+    id: Option<&str>,
     data: &[u8],
     events: &mut Vec<Event>,
 ) -> Result<(), Broken> {
-    let function = piece.function.or(piece.custom).unwrap_or(FunctionPiece { name: None, arguments: None });
-    let name = function.name.unwrap_or_default();
-    let arguments = function.arguments.map(tools::arguments_text).unwrap_or_default();
-    let (call, is_new) = blocks.call(piece.index, piece.id.as_deref(), !name.is_empty());
+    let function = piece.function.or(piece.custom).unwrap_or_default();
+    let name = function.name.map(|name| name.0).unwrap_or_default();
+    let arguments = function.arguments.or(function.input).map(tools::arguments_text).unwrap_or_default();
+    let given = piece.id.map(|id| id.0).filter(|id| !id.is_empty());
+    if given.is_none() && name.is_empty() && arguments.is_empty() {
+        return Ok(());
+    }
+    let (call, is_new) = blocks.call(piece.index, given.as_deref(), !name.is_empty());
     if blocks.calls() > MOST {
         return Err(broken("the provider's stream has too many tool calls"));
     }
     let key = Key::Call(call);
     if is_new || blocks.has(key) {
         let kind = || BlockKind::ToolCall {
-            id: piece.id.map(Cow::into_owned).unwrap_or_default(),
+            id: given.map_or_else(|| response::made_up_id(id, call as usize), Cow::into_owned),
             name: name.into_owned(),
-            signature: None,
+            signature: piece.extra_content.and_then(tools::ExtraContent::signature).map(made_here),
         };
         blocks.grow(key, kind, arguments, events);
     } else if !arguments.trim().is_empty() {
@@ -272,7 +323,7 @@ fn grow(blocks: &mut Blocks, key: Key, text: String, events: &mut Vec<Event>) {
     let kind = match key {
         Key::Thinking => BlockKind::Thinking,
         Key::Refusal => BlockKind::Refusal,
-        Key::Text | Key::Call(_) => BlockKind::Text,
+        Key::Text | Key::Hidden | Key::Call(_) => BlockKind::Text,
     };
     if !text.is_empty() {
         blocks.grow(key, || kind, text, events);

@@ -1,9 +1,11 @@
 //! Events to chunks.
 
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Usage};
-use crate::openai_chat::{errors, usage};
-use crate::raw::ObjectWriter;
-use crate::stream::StreamEncoder;
+use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, RawJson, Usage};
+use crate::openai_chat::reasoning::{self, Entry};
+use crate::openai_chat::tools::ExtraContent;
+use crate::openai_chat::{FAMILY, errors, usage};
+use crate::raw::{ArrayWriter, Object, ObjectWriter, each};
+use crate::stream::{StreamEncoder, Untold};
 
 /// Writes a stream of chat chunks.
 ///
@@ -15,6 +17,7 @@ pub(crate) struct ChunkEncoder {
     include_usage: bool,
     usage: Option<Usage>,
     choices: Vec<Choice>,
+    untold: Untold,
 }
 
 #[derive(Debug)]
@@ -22,6 +25,8 @@ struct Choice {
     index: u32,
     /// How many tool calls have begun; clients count them alone.
     calls: u32,
+    /// How many entries of `reasoning_details` were written.
+    details: usize,
     /// Open blocks and what they hold.
     open: Vec<(u32, Holds)>,
 }
@@ -38,7 +43,13 @@ enum Holds {
 impl ChunkEncoder {
     /// An encoder at the start of a stream; `include_usage` as the client's `stream_options` say.
     pub(crate) fn new(include_usage: bool) -> Self {
-        let mut encoder = Self { head: Vec::new(), include_usage, usage: None, choices: Vec::new() };
+        let mut encoder = Self {
+            head: Vec::new(),
+            include_usage,
+            usage: None,
+            choices: Vec::new(),
+            untold: Untold::default(),
+        };
         encoder.start(None, None, None);
         encoder
     }
@@ -52,7 +63,7 @@ impl ChunkEncoder {
         if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
             return at;
         }
-        self.choices.push(Choice { index, calls: 0, open: Vec::new() });
+        self.choices.push(Choice { index, calls: 0, details: 0, open: Vec::new() });
         self.chunk(index, None, out, |delta| {
             delta.field("role", "assistant").field("content", "");
         });
@@ -80,25 +91,29 @@ impl ChunkEncoder {
 
     fn open(&mut self, index: u32, block: u32, kind: &BlockKind, out: &mut Vec<u8>) {
         let at = self.choice(index, out);
-        let choice = &mut self.choices[at];
         let holds = match kind {
             BlockKind::Text => Holds::Text,
             BlockKind::Thinking => Holds::Thinking,
             BlockKind::Refusal => Holds::Refusal,
-            BlockKind::RedactedThinking(_) => Holds::Hidden,
+            BlockKind::RedactedThinking(data) => {
+                self.detail(index, &Entry::encrypted(&data.for_client(FAMILY)), out);
+                Holds::Hidden
+            }
             BlockKind::ToolCall { .. } => {
-                choice.calls += 1;
-                Holds::Call(choice.calls - 1)
+                self.choices[at].calls += 1;
+                Holds::Call(self.choices[at].calls - 1)
             }
         };
-        choice.open.push((block, holds));
-        if let (BlockKind::ToolCall { id, name, .. }, Holds::Call(number)) = (kind, holds) {
+        self.choices[at].open.push((block, holds));
+        if let (BlockKind::ToolCall { id, name, signature }, Holds::Call(number)) = (kind, holds) {
+            let signature = signature.as_ref().map(|signature| signature.for_client(FAMILY));
             self.chunk(index, None, out, |delta| {
                 let call = ToolCallStart {
                     index: number,
                     id,
                     kind: "function",
                     function: Named { name, arguments: "" },
+                    extra_content: signature.map(ExtraContent::of),
                 };
                 delta.field("tool_calls", &[call]);
             });
@@ -113,6 +128,13 @@ impl ChunkEncoder {
             (Holds::Text, Delta::Text(text)) => ("content", text),
             (Holds::Thinking, Delta::Text(text)) => ("reasoning_content", text),
             (Holds::Refusal, Delta::Text(text)) => ("refusal", text),
+            (Holds::Thinking, Delta::Signature(signature)) => {
+                let entry = Entry::signed(&signature.for_client(FAMILY));
+                if matches!(entry, Entry::Listed { .. }) {
+                    self.detail(index, &entry, out);
+                }
+                return;
+            }
             (Holds::Call(number), Delta::Arguments(arguments)) => {
                 let piece = ToolCallPiece { index: number, function: Arguments { arguments } };
                 return self.chunk(index, None, out, |delta| {
@@ -124,6 +146,44 @@ impl ChunkEncoder {
         self.chunk(index, None, out, |delta| {
             delta.field(name, text);
         });
+    }
+
+    /// Writes an entry of `reasoning_details`.
+    fn detail(&mut self, index: u32, entry: &Entry, out: &mut Vec<u8>) {
+        let at = self.choice(index, out);
+        let place = self.choices[at].details;
+        self.choices[at].details += 1;
+        self.chunk(index, None, out, |delta| {
+            let mut list = ArrayWriter::new(delta.key(reasoning::DETAILS));
+            entry.write(None, place, list.element());
+            list.end();
+        });
+    }
+
+    /// Says what stands aside, where it has this API's own form.
+    fn aside(&mut self, index: u32, field: &str, value: &RawJson, event: &Event, out: &mut Vec<u8>) {
+        let own = match field {
+            "logprobs" => is_logprobs(value),
+            "annotations" => is_annotations(value),
+            _ => false,
+        };
+        if !own {
+            return self.untold.event(event, "OpenAI's chat API has no such field");
+        }
+        self.choice(index, out);
+        if field == "annotations" {
+            return self.chunk(index, None, out, |delta| {
+                delta.raw(field, value);
+            });
+        }
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
+        let mut choice = ObjectWriter::new(out);
+        choice.field("index", &index);
+        ObjectWriter::new(choice.key("delta")).end();
+        choice.raw(field, value).field("finish_reason", &());
+        choice.end();
+        out.extend_from_slice(chunk_tail(self.include_usage));
     }
 
     fn close(&mut self, index: u32, block: u32) {
@@ -153,13 +213,31 @@ impl StreamEncoder for ChunkEncoder {
             }
             Event::Usage(usage) => self.usage.get_or_insert_default().update(*usage),
             Event::Finished => self.finish(out),
-            Event::Aside { .. } | Event::Failed(_) | Event::Unknown(_) => {}
+            Event::Aside { choice, field, value, .. } => self.aside(*choice, field, value, event, out),
+            Event::Unknown(_) => self.untold.event(event, "OpenAI's chat API has no such field"),
+            Event::Failed(_) => {}
         }
     }
 
     fn fail(&mut self, failure: &Failure, request_id: &str, out: &mut Vec<u8>) {
         write_error_event(failure, request_id, out);
     }
+
+    fn losses(&mut self) -> Losses {
+        self.untold.take()
+    }
+}
+
+/// OpenAI's log probabilities: of the content's tokens, or of a refusal's.
+fn is_logprobs(value: &RawJson) -> bool {
+    let list = |object: &mut Object<'_>, name: &str| matches!(object.list(name), Ok(Some(_)));
+    Object::of(value).is_ok_and(|mut object| list(&mut object, "content") || list(&mut object, "refusal"))
+}
+
+/// OpenAI's annotations: a list of `url_citation`.
+fn is_annotations(value: &RawJson) -> bool {
+    let read = |entry| Object::of(entry)?.need_object("url_citation").map(drop);
+    each(value, read).is_ok()
 }
 
 /// The fields of every chunk, up to and with the bracket that opens its choices.
@@ -200,6 +278,8 @@ struct ToolCallStart<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     function: Named<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<ExtraContent<'a>>,
 }
 
 #[derive(serde::Serialize)]

@@ -1,5 +1,6 @@
 //! Streams of chunks: `data: {…}` up to `data: [DONE]`, for chat and for text completion.
 
+mod aside;
 mod blocks;
 mod chunk;
 mod decoder;

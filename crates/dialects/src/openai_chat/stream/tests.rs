@@ -61,6 +61,7 @@ fn text_and_reasoning_are_blocks_one_after_the_other() {
         "started c",
         "0.0 Thinking",
         "0.0 + r",
+        "0.0 Signature(Signature { text: \"reasoning_content\", family: \"openai\" })",
         "0.0 closed",
         "0.1 Text",
         "0.1 + a",
