@@ -326,7 +326,7 @@ fn add_tool(facts: &mut Facts, at: &str, tool: &Tool) {
             };
             of("description", description.as_ref().map(|text| json!(text)));
             of("parameters", parameters.as_ref().map(|raw| plain_schema(parsed(raw))));
-            of("strict", strict.map(|strict| json!(strict)));
+            of("strict", strict.filter(|strict| *strict).map(|strict| json!(strict)));
             facts.extras(at, &format!("tool {name}"), extras);
         }
         Tool::Unknown(raw) => facts.add(at, "tool", parsed(raw)),
@@ -549,9 +549,13 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
     gather(String::new(), again, &mut found);
     let texts: Vec<&str> = found.iter().filter_map(|(_, value)| value.as_str()).collect();
     let stands = |value: &Value| match value {
-        // Google's schemas have their types in capitals.
-        Value::String(text) if TYPES.contains(&text.as_str()) => {
-            texts.iter().any(|other| other.eq_ignore_ascii_case(text))
+        // Google's APIs take words of enumerations in either case, and base64 in either alphabet.
+        Value::String(text) if is_word(text) => {
+            texts.iter().any(|other| other.eq_ignore_ascii_case(text) || other.contains(text.as_str()))
+        }
+        Value::String(text) if text.len() > 40 && text.contains(['-', '_']) && !text.contains(' ') => {
+            let standard = text.replace('-', "+").replace('_', "/");
+            texts.iter().any(|other| other.contains(text.as_str()) || other.starts_with(&standard))
         }
         Value::String(text) => texts.iter().any(|other| other.contains(text.as_str()) || holds(other, text)),
         value => {
@@ -573,13 +577,35 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
         let word = matches!(value.as_str(), Some("text" | "thinking" | "function" | "object"));
         word || path == "object" || path.ends_with(".index") || path.ends_with(".role")
     };
-    let missing = leaves
-        .into_iter()
-        .filter(|(path, value)| says_something(value) && !form(path, value) && !stands(value) && !lost(path));
+    let missing = leaves.into_iter().filter(|(path, value)| {
+        says_something(value)
+            && !form(path, value)
+            && !is_default(path, value)
+            && !stands(value)
+            && !lost(path)
+    });
     missing.map(|(path, value)| format!("{path} {}", short(value))).collect()
 }
 
-const TYPES: [&str; 6] = ["STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"];
+fn is_word(text: &str) -> bool {
+    (2..=24).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
+/// Whether a leaf says what is so without a word, too.
+fn is_default(path: &str, value: &Value) -> bool {
+    let path = path.replace('_', "").to_ascii_lowercase();
+    match value {
+        // The order in which fields stand, and the numbers of types.
+        _ if path.contains("propertyordering") || value.is_number() && path.ends_with("parameters.type") => {
+            true
+        }
+        Value::Bool(false) => path.ends_with(".thought") || path.ends_with("includethoughts"),
+        Value::String(text) => {
+            text == "TEXT" && path.ends_with("responsemodalities[0]") || path == "systeminstruction.role"
+        }
+        _ => false,
+    }
+}
 
 /// Whether JSON within a text holds the leaf, as arguments of calls do.
 fn holds(text: &str, leaf: &str) -> bool {

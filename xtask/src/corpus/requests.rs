@@ -53,6 +53,7 @@ fn spliced(own: &dyn Dialect, body: &[u8]) -> Vec<String> {
 /// A model that can do whatever is asked.
 fn traits(reasons: bool) -> ModelTraits {
     ModelTraits {
+        budgets: !reasons,
         model: Some("m".to_owned()),
         reasoning: reasons,
         max_output_tokens: Some(65_536),
@@ -124,6 +125,9 @@ fn leaves(body: &[u8], written: &[u8], losses: &Losses) -> Vec<String> {
     // The route names the model.
     sent.as_object_mut().and_then(|fields| fields.remove("model"));
     drop_forms(&mut sent);
+    for one in sent.get_mut("requests").and_then(Value::as_array_mut).into_iter().flatten() {
+        one.as_object_mut().and_then(|fields| fields.remove("model"));
+    }
     facts::leaves_dropped(&sent, &again, losses)
 }
 

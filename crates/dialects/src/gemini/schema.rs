@@ -34,7 +34,7 @@ fn convert(schema: &mut Value, deep: u32) {
             *value = number.into();
         }
     }
-    fields.remove("propertyOrdering");
+    put_in_order(fields);
     // The API's word for a string with `enum`; JSON Schema knows no such format.
     if fields.get("format").is_some_and(|format| format == "enum") {
         fields.remove("format");
@@ -54,6 +54,18 @@ fn convert(schema: &mut Value, deep: u32) {
     if fields.shift_remove("nullable") == Some(Value::Bool(true)) {
         allow_null(fields);
     }
+}
+
+/// Models write fields in the order of the schema, which the API's own schemas may say apart.
+fn put_in_order(fields: &mut Map<String, Value>) {
+    let Some(Value::Array(order)) = fields.shift_remove("propertyOrdering") else { return };
+    let Some(Value::Object(properties)) = fields.get_mut("properties") else { return };
+    let mut ordered = Map::new();
+    for name in order.iter().filter_map(Value::as_str) {
+        ordered.extend(properties.shift_remove_entry(name));
+    }
+    ordered.append(properties);
+    *properties = ordered;
 }
 
 /// The names of the API's schemas that clients write in snake_case.
@@ -104,38 +116,10 @@ fn allow_null(fields: &mut Map<String, Value>) {
     }
 }
 
-/// What a function's parameters need to be told.
-pub(super) enum Told {
-    /// Nothing: an object without fields, which the API refuses to hear of.
-    Nothing,
-    /// In `parameters`, the API's own schemas.
-    Own,
-    /// In `parametersJsonSchema`.
-    JsonSchema,
-}
-
-/// Where a function's schema is told: where the API's own schemas can say it, there.
-pub(super) fn told(schema: &RawValue) -> Told {
-    let Ok(value) = serde_json::from_str::<Value>(schema.get()) else { return Told::JsonSchema };
-    let empty = |name: &str| match value.get(name) {
-        None | Some(Value::Null) => true,
-        Some(Value::Object(fields)) => fields.is_empty(),
-        Some(Value::Array(items)) => items.is_empty(),
-        Some(_) => false,
-    };
-    let plain = value.as_object().is_some_and(|fields| {
-        let known = ["type", "properties", "required"];
-        fields.keys().all(|name| known.contains(&name.as_str()))
-    });
-    let object = value.get("type").is_none_or(|kind| kind == "object");
-    if plain && object && empty("properties") && empty("required") {
-        return Told::Nothing;
-    }
-    if value.get("type").is_some_and(|kind| kind == "object") && is_own(&value, MOST_DEEP) {
-        Told::Own
-    } else {
-        Told::JsonSchema
-    }
+/// Whether the API's own schemas can say a function's schema as it is written; else it is told as JSON Schema.
+pub(super) fn is_own(schema: &RawValue) -> bool {
+    let schema = serde_json::from_str::<Value>(schema.get()).unwrap_or_default();
+    schema.get("type").is_some_and(|kind| kind == "object") && can_say(&schema, MOST_DEEP)
 }
 
 /// Whether a schema lets objects have the fields that it names and no others, and wants all of them: what those APIs ask
@@ -167,20 +151,17 @@ fn is_closed(schema: &Value, deep: u32) -> bool {
     (!is_object || closed && wants_all()) && all_closed
 }
 
-/// Whether the API's own schemas can say a JSON Schema as it is written.
-fn is_own(schema: &Value, deep: u32) -> bool {
+fn can_say(schema: &Value, deep: u32) -> bool {
     let (Value::Object(fields), 1..) = (schema, deep) else { return false };
     let each = |schemas: &Value| match schemas {
-        Value::Object(schemas) => schemas.values().all(|schema| is_own(schema, deep - 1)),
-        Value::Array(schemas) => schemas.iter().all(|schema| is_own(schema, deep - 1)),
+        Value::Object(schemas) => schemas.values().all(|schema| can_say(schema, deep - 1)),
+        Value::Array(schemas) => schemas.iter().all(|schema| can_say(schema, deep - 1)),
         _ => false,
     };
     fields.iter().all(|(name, value)| match name.as_str() {
         "type" => value.is_string(),
-        // An object without fields is refused within a schema, too.
-        "properties" => each(value) && value.as_object().is_some_and(|fields| !fields.is_empty()),
-        "anyOf" => each(value),
-        "items" => is_own(value, deep - 1),
+        "properties" | "anyOf" => each(value),
+        "items" => can_say(value, deep - 1),
         "enum" => value.as_array().is_some_and(|values| values.iter().all(Value::is_string)),
         "format" => {
             matches!(value.as_str(), Some("float" | "double" | "int32" | "int64" | "date-time" | "enum"))
@@ -203,14 +184,32 @@ mod tests {
     #[test]
     fn the_apis_own_schemas_become_json_schema() {
         let own = json!({"type": "OBJECT", "property_ordering": ["a", "b"], "required": ["a"], "properties": {
-            "a": {"type": "STRING", "format": "enum", "enum": ["x"], "nullable": true},
             "b": {"type": "ARRAY", "items": {"type": 3}, "minItems": "2"},
+            "a": {"type": "STRING", "format": "enum", "enum": ["x"], "nullable": true},
             "nullable": {"anyOf": [{"type": "NUMBER"}], "nullable": true}}});
         let wanted = json!({"type": "object", "required": ["a"], "properties": {
             "a": {"type": ["string", "null"], "enum": ["x", null]},
             "b": {"type": "array", "items": {"type": "integer"}, "minItems": 2},
             "nullable": {"anyOf": [{"type": "number"}, {"type": "null"}]}}});
-        assert_eq!(converted(&own), wanted);
+        assert_eq!(
+            converted(&own).to_string(),
+            wanted.to_string(),
+            "fields stand in the order that was said"
+        );
+    }
+
+    #[test]
+    fn a_schema_is_strict_where_every_object_in_it_is_closed() {
+        let strict = |schema: Value| is_strict(&to_raw(&schema));
+        let closed = json!({"type": "object", "additionalProperties": false, "properties": {"a": {"type": "string"}},
+            "required": ["a"]});
+        assert!(strict(closed.clone()));
+        let mut inner = closed.clone();
+        inner["properties"]["a"] = json!({"type": "array", "items": {"type": "object", "properties": {}}});
+        assert!(!strict(inner));
+        let mut optional = closed;
+        optional["required"] = json!([]);
+        assert!(!strict(optional));
     }
 
     #[test]
@@ -223,21 +222,17 @@ mod tests {
 
     #[test]
     fn what_the_apis_own_schemas_cannot_say_is_told_as_json_schema() {
-        let of = |schema: Value| match told(&to_raw(&schema)) {
-            Told::Nothing => "nothing",
-            Told::Own => "own",
-            Told::JsonSchema => "json",
-        };
-        assert_eq!(of(json!({"type": "object", "properties": {}})), "nothing");
-        assert_eq!(of(json!({"type": "object", "additionalProperties": false})), "json");
-        assert_eq!(of(json!({"type": "object", "additionalProperties": {"type": "string"}})), "json");
-        assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": "string"}}})), "own");
-        assert_eq!(of(json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}})), "json");
-        assert_eq!(of(json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}})), "json");
-        assert_eq!(
-            of(json!({"type": "object", "properties": {"a": {"type": "object", "properties": {}}}})),
-            "json"
-        );
-        assert_eq!(of(json!({"anyOf": []})), "json");
+        let own = |schema: Value| is_own(&to_raw(&schema));
+        assert!(own(json!({"type": "object", "properties": {}})));
+        assert!(own(json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})));
+        for schema in [
+            json!({"type": "object", "additionalProperties": false}),
+            json!({"type": "object", "properties": {"a": {"type": ["string", "null"]}}}),
+            json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}}),
+            json!({"anyOf": []}),
+            json!(true),
+        ] {
+            assert!(!own(schema.clone()), "{schema}");
+        }
     }
 }

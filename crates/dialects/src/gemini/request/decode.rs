@@ -4,7 +4,7 @@ use super::{config, tools};
 use crate::canonical::{ChatRequest, Content, Extras, Failure, Message, Part, Role, ToolCall};
 use crate::gemini::parts::{self, Kind, Said};
 use crate::gemini::{fields, media, signature};
-use crate::raw::{Mismatch, Object, Read};
+use crate::raw::{Mismatch, Object, Read, text};
 use serde_json::value::RawValue;
 
 /// Reads a request.
@@ -86,7 +86,8 @@ impl Talk {
         }
     }
 
-    /// Reads a tool's answer. The whole of `response` is its content, as JSON.
+    /// Reads a tool's answer. Its content is the text under the API's own keys for output and errors, else the whole of
+    /// `response`, as JSON.
     fn answer(&mut self, mut result: Object<'_>) -> Read<Message> {
         let name = result.string("name")?.unwrap_or_default();
         let id = result.string("id")?.filter(|id| !id.is_empty());
@@ -95,7 +96,7 @@ impl Talk {
         let known = self.claim(id.as_deref(), &name);
         let unknown = known.is_none().then(|| name.clone());
         let id = known.or(id).unwrap_or_else(|| parts::made_up_id("answer", self.messages.len(), &name, ""));
-        let text = response.map_or("{}", RawValue::get).to_owned();
+        let (text, is_error) = response.map_or(("{}".to_owned(), false), read_response);
         let content = match media.is_empty() {
             true => Content::Text(text),
             false => {
@@ -107,7 +108,7 @@ impl Talk {
             content,
             name: unknown.filter(|name| !name.is_empty()),
             tool_call_id: Some(id),
-            is_error: response.is_some_and(is_error),
+            is_error,
             extras: result.rest_without_nulls(),
             ..Message::text(Role::Tool, "")
         })
@@ -133,9 +134,20 @@ fn add(said: &mut Said, part: &RawValue, calls: &mut usize) -> Read<()> {
     Ok(())
 }
 
-/// Whether a tool's answer says that the tool failed: `error` is the API's key for it.
-fn is_error(response: &RawValue) -> bool {
-    Object::of(response).is_ok_and(|mut response| response.take("error").is_some() && response.is_empty())
+/// The text of a tool's answer, and whether the tool failed (`FunctionResponse.response`).
+fn read_response(response: &RawValue) -> (String, bool) {
+    let whole = || response.get().to_owned();
+    let alone = |name: &str| {
+        let mut fields = Object::of(response).ok()?;
+        fields.take(name).filter(|_| fields.is_empty())
+    };
+    // A text that is an object would not come back as the text that it was.
+    let plain = |value: &RawValue| text(value).ok().filter(|text| !text.trim_start().starts_with('{'));
+    match (alone("output"), alone("error")) {
+        (Some(output), _) => (plain(output).unwrap_or_else(whole), false),
+        (None, Some(error)) => (plain(error).unwrap_or_else(whole), true),
+        (None, None) => (whole(), false),
+    }
 }
 
 /// The calls of the newest turn that made any, for tools' answers without names.

@@ -3,7 +3,7 @@
 use crate::canonical::{ChatRequest, Losses, RawJson, Tool, ToolChoice};
 use crate::gemini::fields;
 use crate::gemini::parts::add_native;
-use crate::gemini::schema::{self, Told};
+use crate::gemini::schema;
 use crate::raw::{Draft, Mismatch, Object, Read, to_raw};
 use serde_json::value::RawValue;
 
@@ -163,11 +163,8 @@ fn write_function(tool: &Tool, path: &str, losses: &mut Losses) -> Option<Draft>
     written.set("name", name);
     written.set_some("description", description.as_ref());
     if let Some(parameters) = parameters {
-        match schema::told(parameters) {
-            Told::Nothing => {}
-            Told::Own => written.set_raw("parameters", parameters.clone()),
-            Told::JsonSchema => written.set_raw("parametersJsonSchema", parameters.clone()),
-        }
+        let field = if schema::is_own(parameters) { "parameters" } else { "parametersJsonSchema" };
+        written.set_raw(field, parameters.clone());
     }
     add_native(&mut written, extras, &NATIVE, path, losses);
     Some(written)

@@ -25,7 +25,7 @@ struct Choice {
     index: u32,
     open: Vec<Open>,
     said: bool,
-    /// What is said with the end.
+    /// What is said with the next piece, or with the end.
     asides: Vec<(&'static str, RawJson)>,
     reason: Option<FinishReason>,
 }
@@ -148,9 +148,7 @@ impl Encoder {
             },
             response::FEEDBACK => self.feedback = Some(value.clone()),
             field if response::is_native_aside(field) => {
-                let asides = &mut self.choice(index).asides;
-                asides.retain(|(known, _)| *known != field);
-                asides.push((field, value.clone()));
+                self.choice(index).asides.push((field, value.clone()));
             }
             field => self.losses.add(format!("choices[{index}].{field}"), NO_SUCH_FIELD),
         }
@@ -158,10 +156,14 @@ impl Encoder {
 
     /// Writes an answer with one part.
     fn say(&mut self, index: u32, part: Draft, out: &mut Vec<u8>) {
-        self.choice(index).said = true;
+        let choice = self.choice(index);
+        choice.said = true;
         let mut candidate = Draft::default();
         candidate.set("content", response::content(vec![part]));
         candidate.set("index", index);
+        for (field, value) in choice.asides.drain(..) {
+            candidate.set_raw(field, value);
+        }
         self.write(&[candidate], None, out);
     }
 
