@@ -108,3 +108,16 @@ fn a_beta_that_the_client_asks_for_reaches_a_provider_of_the_same_api_and_no_oth
         assert_eq!(provider.last().header("anthropic-beta"), sent, "{route}");
     }
 }
+
+#[test]
+fn errors_on_mlflows_paths_stay_mlflows_though_ollama_has_the_same_prefix() {
+    let gateway = demo();
+    for path in
+        ["/api/2.0/gateway/routes/chat", "/api/2.0/endpoints/", "/api/2.0/nothing", "/api/3.0/nothing"]
+    {
+        let answer = gateway.client.ask("DELETE", path).send();
+        assert!(answer.json()["detail"].is_string(), "{path}: {}", answer.text());
+    }
+    let answer = gateway.post("/api/2.0/gateway/limits/", &json!({"route": 5, "limits": 5})).send();
+    assert!(answer.json()["detail"].is_array(), "{}", answer.text());
+}

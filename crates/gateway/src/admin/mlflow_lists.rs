@@ -53,7 +53,7 @@ pub(super) fn set_limits(ask: &Ask<'_>, classic: bool) -> Response<Bytes> {
     match checked {
         Ok(()) => no_limits("set_limits", classic),
         Err(failure) => {
-            let said = dialect_of("/api/2.0").encode_error(&failure, ask.request_id);
+            let said = dialect_of("/api/2.0/").encode_error(&failure, ask.request_id);
             let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
             reply::of(status, "application/json", said.body.into())
         }

@@ -163,7 +163,9 @@ pub(crate) fn find(method: &Method, uri: &Uri, view: &View) -> Place {
 
 /// The API that a path belongs to, for errors of paths that do not exist.
 pub(crate) fn dialect_of(path: &str) -> &'static dyn Dialect {
-    apis::dialect(path).and_then(lockgate_dialects::by_name).unwrap_or_else(|| named("mlflow_endpoints"))
+    let is_mlflows = ["/api/2.0/", "/api/3.0/"].iter().any(|prefix| path.starts_with(prefix)); // not Ollama's
+    let other = apis::dialect(path).filter(|_| !is_mlflows).and_then(lockgate_dialects::by_name);
+    other.unwrap_or_else(|| named("mlflow_endpoints"))
 }
 
 enum Entry {
