@@ -73,7 +73,7 @@ fn read(case: &Case, own: &dyn Dialect, operation: Operation, body: &[u8]) -> Fa
 
 /// Drops what an answer of OpenAI's Responses API repeats of the request, and the names of its items.
 fn drop_repeated(said: &mut Value) {
-    const REPEATED: [&str; 21] = [
+    const REPEATED: [&str; 25] = [
         "background",
         "completed_at",
         "frequency_penalty",
@@ -85,9 +85,12 @@ fn drop_repeated(said: &mut Value) {
         "parallel_tool_calls",
         "presence_penalty",
         "previous_response_id",
+        "prompt",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "reasoning",
+        "safety_identifier",
         "store",
         "temperature",
         "text",
@@ -95,12 +98,21 @@ fn drop_repeated(said: &mut Value) {
         "tools",
         "top_logprobs",
         "top_p",
+        "truncation",
     ];
     let Some(answer) = said.as_object_mut().filter(|answer| answer.contains_key("output")) else { return };
     answer.retain(|name, _| !REPEATED.contains(&name.as_str()));
     let items = answer.get_mut("output").and_then(Value::as_array_mut);
     for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
         item.remove("id");
+        if item.get("type").is_some_and(|kind| kind == "reasoning") {
+            // What a model thought is a summary of it to the client.
+            item.remove("type");
+            let parts = item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten();
+            parts.filter_map(Value::as_object_mut).for_each(|part| {
+                part.remove("type");
+            });
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::usage;
 use crate::canonical::{FinishReason, RawJson, Usage};
+use crate::raw::Object;
 use serde_json::{Value, json};
 
 /// Who an answer is: what every event of its stream and its whole body say alike.
@@ -108,10 +109,42 @@ impl State<'_> {
 /// An item of an answer.
 #[derive(Debug)]
 pub(super) enum Item {
-    Message { id: String, phase: Option<String>, parts: Vec<Spoken> },
-    Reasoning { id: String, summary: Option<String>, encrypted: Option<String> },
-    Call { id: String, call_id: String, name: String, arguments: String },
-    CustomCall { id: String, call_id: String, name: String, input: String },
+    /// One that the canonical model does not name.
+    Raw(Value),
+    Message {
+        id: String,
+        phase: Option<String>,
+        parts: Vec<Spoken>,
+    },
+    Reasoning {
+        id: String,
+        summary: Option<String>,
+        encrypted: Option<String>,
+    },
+    Call {
+        id: String,
+        call_id: String,
+        name: String,
+        arguments: String,
+    },
+    CustomCall {
+        id: String,
+        call_id: String,
+        name: String,
+        input: String,
+    },
+}
+
+/// Whether raw JSON is an item that this API knows and the canonical model does not name: calls of its own tools and what
+/// they gave, and items that only its server reads.
+pub(super) fn is_item(raw: &RawJson) -> bool {
+    let kind = Object::of(raw).and_then(|mut item| item.need_string("type"));
+    kind.is_ok_and(|kind| {
+        kind.ends_with("_call")
+            || kind.ends_with("_call_output")
+            || kind.starts_with("mcp_")
+            || matches!(kind.as_str(), "reasoning" | "compaction" | "tool_search_output" | "additional_tools")
+    })
 }
 
 /// A part of a message.
@@ -142,6 +175,7 @@ impl Item {
     /// The item's id.
     pub(super) fn id(&self) -> &str {
         match self {
+            Self::Raw(item) => item["id"].as_str().unwrap_or_default(),
             Self::Message { id, .. }
             | Self::Reasoning { id, .. }
             | Self::Call { id, .. }
@@ -152,6 +186,7 @@ impl Item {
     /// The item in JSON: `in_progress`, `completed` or `incomplete`.
     pub(super) fn json(&self, status: &str) -> Value {
         match self {
+            Self::Raw(item) => item.clone(),
             Self::Message { id, phase, parts } => {
                 let content: Vec<_> = parts.iter().map(Spoken::json).collect();
                 let mut item = json!({

@@ -133,13 +133,8 @@ fn drop_defaults(object: &mut Object<'_>, extras: &mut Vec<(String, RawJson)>) -
             extras.push(("include".to_owned(), to_raw(&include)));
         }
     }
-    const DEFAULTS: [(&str, &str); 5] = [
-        ("store", "false"),
-        ("truncation", "\"disabled\""),
-        ("service_tier", "\"auto\""),
-        ("top_logprobs", "0"),
-        ("metadata", "{}"),
-    ];
+    const DEFAULTS: [(&str, &str); 4] =
+        [("store", "false"), ("truncation", "\"disabled\""), ("top_logprobs", "0"), ("metadata", "{}")];
     for (name, default) in DEFAULTS {
         if object.get(name).is_some_and(|value| value.get() == default) {
             object.take(name);

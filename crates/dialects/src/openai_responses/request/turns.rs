@@ -1,9 +1,10 @@
 //! Messages, written as the items of a conversation.
 
+use super::super::output::is_item;
 use super::super::{NO_SUCH_FIELD, content, custom};
-use crate::canonical::{Content, Losses, Message, Part, RawJson, Role, Signature, ToolCall};
+use crate::canonical::{Content, Losses, Message, Part, Role, Signature, ToolCall};
 use crate::openai_chat::FAMILY;
-use crate::raw::{Draft, Object};
+use crate::raw::Draft;
 use serde_json::json;
 
 /// The conversation, written.
@@ -194,17 +195,6 @@ fn thought(text: &str) -> Draft {
     item.set("summary", json!([]));
     item.set("content", json!([{ "type": "reasoning_text", "text": text }]));
     item
-}
-
-/// Whether raw JSON is an item that this API knows and the canonical model does not name.
-fn is_item(raw: &RawJson) -> bool {
-    let kind = Object::of(raw).and_then(|mut item| item.need_string("type"));
-    kind.is_ok_and(|kind| {
-        kind.ends_with("_call")
-            || kind.ends_with("_call_output")
-            || kind.starts_with("mcp_")
-            || matches!(kind.as_str(), "reasoning" | "compaction" | "tool_search_output" | "additional_tools")
-    })
 }
 
 /// Records the fields of a message that have no place in an item.

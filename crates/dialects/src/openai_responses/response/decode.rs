@@ -1,5 +1,6 @@
 //! Whole answers, read from the provider.
 
+use super::PHASE;
 use crate::canonical::{
     ChatResponse, Choice, Class, Content, Failure, FinishReason, Message, Part, RawJson, Role, Signature,
     ToolCall, UpstreamError,
@@ -158,11 +159,13 @@ impl Answer {
     }
 
     fn message(&mut self, mut item: Object<'_>) -> Read<()> {
+        let phase = item.take(PHASE).map(|phase| (PHASE.to_owned(), phase.to_owned()));
         for value in item.list("content")?.unwrap_or_default() {
             match content::read_part(value)? {
                 Piece::Refusal(refusal) => self.refusal.get_or_insert_default().push_str(&refusal),
                 Piece::Part(Part::Text { text, extras }) => {
-                    let extras = self.beside(extras);
+                    let mut extras = self.beside(extras);
+                    extras.extend(phase.clone());
                     if !text.is_empty() || !extras.is_empty() {
                         self.parts.push(Part::Text { text, extras });
                     }
@@ -202,9 +205,13 @@ impl Answer {
         extras
     }
 
-    fn choice(self) -> Choice {
+    fn choice(mut self) -> Choice {
         let mut message = Message { refusal: self.refusal, ..Message::text(Role::Assistant, "") };
         message.extras = self.extras;
+        if let [Part::Text { extras, .. }] = self.parts.as_mut_slice() {
+            // What a lone text is for is said of the message.
+            message.extras.extend(extras.extract_if(.., |(name, _)| name == PHASE));
+        }
         if !self.annotations.is_empty() {
             message.extras.push(("annotations".to_owned(), to_raw(&self.annotations)));
         }

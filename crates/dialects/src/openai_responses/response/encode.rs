@@ -4,7 +4,7 @@ use crate::canonical::{
     ChatResponse, Choice, Content, FinishReason, Losses, Message, Part, RawJson, Signature, ToolCall,
 };
 use crate::openai_chat::FAMILY;
-use crate::openai_responses::output::{Head, Item, Spoken, State};
+use crate::openai_responses::output::{Head, Item, Spoken, State, is_item};
 use crate::openai_responses::{NO_SUCH_FIELD, custom};
 use crate::raw::{Object, each, text, to_bytes};
 use serde_json::Value;
@@ -88,9 +88,16 @@ impl Items<'_> {
         losses.add_fields("choices[0]", &choice.extras, NO_SUCH_FIELD);
     }
 
+    /// What is said from here on is for `phase`, where that is known.
+    fn turn_to(&mut self, phase: Option<String>) {
+        self.phase = phase.or(self.phase.take());
+    }
+
     /// Says something in the message that goes on, else in a new one.
     fn say(&mut self, spoken: Spoken) {
-        if let Some(Item::Message { parts, .. }) = self.items.last_mut() {
+        if let Some(Item::Message { parts, phase, .. }) = self.items.last_mut()
+            && *phase == self.phase
+        {
             return parts.push(spoken);
         }
         let id = self.head.item_id("msg", self.items.len());
@@ -108,11 +115,19 @@ impl Items<'_> {
     fn part(&mut self, part: &Part, path: &str, losses: &mut Losses) {
         match part {
             Part::Text { text, extras } => {
+                let phase = extras.iter().find(|(name, _)| name == PHASE);
+                self.turn_to(phase.and_then(|(_, phase)| self::text(phase).ok()));
                 self.text(text);
-                losses.add_fields(path, extras, NO_SUCH_FIELD);
+                let foreign = |(name, _): &&(String, RawJson)| name != PHASE;
+                for (name, _) in extras.iter().filter(foreign) {
+                    losses.add(format!("{path}.{name}"), NO_SUCH_FIELD);
+                }
             }
             Part::Thinking { text, signature } => self.reason(Some(text), signature.as_ref()),
             Part::RedactedThinking(signature) => self.reason(None, Some(signature)),
+            Part::Unknown(raw) if is_item(raw) => {
+                self.items.extend(serde_json::from_str(raw.get()).map(Item::Raw));
+            }
             Part::Media(_) | Part::Unknown(_) => losses.add(path, "OpenAI's Responses API has no such part"),
         }
     }

@@ -72,6 +72,24 @@ fn one_text_is_a_string_with_citations_and_log_probabilities_where_the_chat_api_
 }
 
 #[test]
+fn comments_on_the_way_stay_apart_from_the_answer_and_hosted_calls_stay_as_they_are() {
+    let said = |place: u32, phase: &str, said: &str| {
+        json!({"type": "message", "id": format!("msg_1_{place}"), "status": "completed", "role": "assistant",
+            "phase": phase, "content": [text(said)]})
+    };
+    let search =
+        json!({"type": "web_search_call", "id": "ws", "status": "completed", "action": {"query": "q"}});
+    let body = answer(json!([
+        said(0, "commentary", "a"),
+        search,
+        said(2, "commentary", "b"),
+        said(3, "final_answer", "c")
+    ]));
+    let (again, losses) = written(&read(&body));
+    assert_eq!((&again["output"], losses.count()), (&body["output"], 0));
+}
+
+#[test]
 fn what_was_cut_short_says_why() {
     for (why, reason) in
         [("max_output_tokens", FinishReason::Length), ("content_filter", FinishReason::ContentFilter)]

@@ -2,7 +2,7 @@
 
 use super::frame::{Answer, Frame};
 use super::seen::{Blocks, Key, Seen};
-use crate::canonical::{Event, RawJson, UpstreamError};
+use crate::canonical::{Event, UpstreamError};
 use crate::framing::sse::{SseEvent, SseReader};
 use crate::openai_responses::{response, usage};
 use crate::raw::{Object, text};
@@ -168,8 +168,12 @@ impl State {
         let at = self.item(frame.output_index, id)?;
         let item = &mut self.items[at];
         if kind.ends_with(".delta") {
-            item.grow(key, part, text(frame.delta?).ok()?, &mut self.blocks, events);
-            aside(item, key, "logprobs", frame.logprobs.filter(|logprobs| logprobs.get() != "[]"), events);
+            let piece = text(frame.delta?).ok()?;
+            let logprobs = frame.logprobs.filter(|logprobs| logprobs.get() != "[]");
+            if let (Some(logprobs), Key::Text(_), false) = (logprobs, key, piece.is_empty()) {
+                item.note(key, ("logprobs", logprobs), &mut self.blocks, events);
+            }
+            item.grow(key, part, piece, &mut self.blocks, events);
         } else if kind.ends_with(".done") {
             let whole =
                 [frame.text, frame.refusal, frame.arguments, frame.input].into_iter().flatten().next();
@@ -178,10 +182,8 @@ impl State {
             if matches!(key, Key::Text(_) | Key::Refusal(_)) {
                 item.close(key, events);
             }
-        } else if item.block(key).is_some() {
-            aside(item, key, "annotations", frame.annotation, events);
-        } else {
-            events.push(Event::Unknown(Bytes::copy_from_slice(data)));
+        } else if let Some(annotation) = frame.annotation {
+            item.note(key, ("annotations", annotation), &mut self.blocks, events);
         }
         Some(())
     }
@@ -268,13 +270,5 @@ impl State {
         if !std::mem::replace(&mut self.done, true) {
             events.push(Event::Failed(UpstreamError::of_message(message)));
         }
-    }
-}
-
-/// Says what stands beside a text, while its block is open.
-fn aside(item: &Seen, key: Key, field: &'static str, value: Option<&RawValue>, events: &mut Vec<Event>) {
-    if let (Some(block), Some(value)) = (item.block(key), value) {
-        let value: RawJson = value.to_owned();
-        events.push(Event::Aside { choice: 0, block: Some(block), field, value });
     }
 }

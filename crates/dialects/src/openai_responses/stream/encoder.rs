@@ -24,6 +24,8 @@ pub(crate) struct Encoder {
     open: Vec<Block>,
     /// What the next message is for, where the provider says it.
     phase: Option<String>,
+    /// The log probabilities of the next piece of a text.
+    logprobs: Vec<RawJson>,
     reason: Option<FinishReason>,
     usage: Usage,
     losses: Losses,
@@ -290,6 +292,8 @@ impl Encoder {
     /// Tells what stands beside a text; says whether this API has a place for it.
     fn note(&mut self, block: Option<u32>, field: &str, value: &RawJson, out: &mut Vec<u8>) -> bool {
         if field == response::PHASE {
+            // What is for something else is another message.
+            self.close_message(out);
             self.phase = text(value).ok();
             return self.phase.is_some();
         }
@@ -306,7 +310,9 @@ impl Encoder {
                 true
             }
             ("logprobs", Ok(Value::Array(tokens))) => {
-                logprobs.extend(tokens.iter().map(to_raw));
+                let tokens: Vec<_> = tokens.iter().map(to_raw).collect();
+                logprobs.extend(tokens.iter().cloned());
+                self.logprobs = tokens;
                 true
             }
             _ => false,
@@ -439,7 +445,9 @@ impl Encoder {
 
     fn piece(&mut self, kind: &'static str, slot: usize, part: Option<Part>, piece: &str, out: &mut Vec<u8>) {
         if let Some(item) = &self.items[slot].item {
-            self.events.grow(kind, Place { item_id: item.id(), output_index: slot, part }, piece, out);
+            let place = Place { item_id: item.id(), output_index: slot, part };
+            let logprobs = std::mem::take(&mut self.logprobs);
+            self.events.grow(kind, place, (piece, &logprobs), out);
         }
     }
 

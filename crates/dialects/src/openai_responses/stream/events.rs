@@ -1,5 +1,6 @@
 //! The events of a stream as they are written, each with its number.
 
+use crate::canonical::RawJson;
 use crate::framing::sse;
 use crate::raw::to_bytes;
 use serde::Serialize;
@@ -41,12 +42,18 @@ struct Grown<'a> {
     summary_index: Option<usize>,
     delta: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<[&'a str; 0]>,
+    logprobs: Option<&'a [RawJson]>,
 }
 
 impl Events {
-    /// Writes a piece of a text, of a refusal, of reasoning, or of a call.
-    pub(super) fn grow(&mut self, kind: &'static str, place: Place<'_>, delta: &str, out: &mut Vec<u8>) {
+    /// Writes a piece of a text with its log probabilities, or of a refusal, of reasoning, or of a call.
+    pub(super) fn grow(
+        &mut self,
+        kind: &'static str,
+        place: Place<'_>,
+        (delta, logprobs): (&str, &[RawJson]),
+        out: &mut Vec<u8>,
+    ) {
         let grown = Grown {
             kind,
             sequence_number: self.number(),
@@ -55,7 +62,7 @@ impl Events {
             content_index: place.content_index(),
             summary_index: place.summary_index(),
             delta,
-            logprobs: (kind == "response.output_text.delta").then_some([]),
+            logprobs: (kind == "response.output_text.delta").then_some(logprobs),
         };
         sse::write(Some(kind), &to_bytes(&grown), out);
     }

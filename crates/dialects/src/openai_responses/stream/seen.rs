@@ -104,6 +104,40 @@ impl Seen {
         }
     }
 
+    /// The place of the block of `key`, which begins if it is new.
+    fn begin(&mut self, key: Key, part: u64, blocks: &mut Blocks, events: &mut Vec<Event>) -> Option<usize> {
+        let known = self.blocks.iter().position(|open| open.key == key);
+        if known.is_some() {
+            return known;
+        }
+        let kind = match key {
+            Key::Text(_) => BlockKind::Text,
+            Key::Refusal(_) => BlockKind::Refusal,
+            Key::Summary | Key::Thought => BlockKind::Thinking,
+            // Only an item's own event names what is called.
+            Key::Call => return None,
+        };
+        let block = blocks.open(kind, events);
+        self.blocks.push(Open { key, block, closed: false, grew: false, part });
+        Some(self.blocks.len() - 1)
+    }
+
+    /// Says what stands beside the next piece of a text, or beside the text.
+    pub(super) fn note(
+        &mut self,
+        key: Key,
+        (field, value): (&'static str, &RawValue),
+        blocks: &mut Blocks,
+        events: &mut Vec<Event>,
+    ) {
+        if self.done || self.begin(key, 0, blocks, events).is_none() {
+            return;
+        }
+        if let Some(block) = self.block(key) {
+            events.push(Event::Aside { choice: 0, block: Some(block), field, value: value.to_owned() });
+        }
+    }
+
     /// Adds a piece; of a summary, to its part `part`.
     pub(super) fn grow(
         &mut self,
@@ -116,21 +150,7 @@ impl Seen {
         if piece.is_empty() || self.done {
             return;
         }
-        let place = match self.blocks.iter().position(|open| open.key == key) {
-            Some(place) => place,
-            None => {
-                let kind = match key {
-                    Key::Text(_) => BlockKind::Text,
-                    Key::Refusal(_) => BlockKind::Refusal,
-                    Key::Summary | Key::Thought => BlockKind::Thinking,
-                    // Only an item's own event names what is called.
-                    Key::Call => return,
-                };
-                let block = blocks.open(kind, events);
-                self.blocks.push(Open { key, block, closed: false, grew: false, part });
-                self.blocks.len() - 1
-            }
-        };
+        let Some(place) = self.begin(key, part, blocks, events) else { return };
         let open = &mut self.blocks[place];
         if open.closed {
             return;

@@ -163,6 +163,59 @@ fn errors_in_the_stream_a_cut_and_nonsense_are_failures() {
     }
 }
 
+#[test]
+fn what_stands_beside_a_text_comes_with_it_and_goes_out_again() {
+    let citation = json!({"type": "url_citation", "url": "u"});
+    let tokens = json!([{"token": "hi", "logprob": -0.5}]);
+    let bytes: String = [
+        start(),
+        added(0, json!({"type": "message", "phase": "commentary"})),
+        json!({"type": "response.output_text.delta", "output_index": 0, "delta": "hi", "logprobs": tokens}),
+        json!({"type": "response.output_text.annotation.added", "output_index": 0, "annotation": citation}),
+        done(0, json!({"type": "message", "content": [{"type": "output_text", "text": "hi"}]})),
+        added(1, json!({"type": "message", "phase": "final_answer"})),
+        json!({"type": "response.output_text.delta", "output_index": 1, "delta": "so"}),
+        end(json!([])),
+    ]
+    .iter()
+    .map(|frame| format!("data: {frame}\n\n"))
+    .collect();
+    let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+    decoder.feed(bytes.as_bytes(), &mut events);
+    let told: Vec<_> = events.iter().map(short).collect();
+    let wanted = [
+        "aside phase",
+        "open 0 Text",
+        "aside logprobs",
+        "grow 0 hi",
+        "aside annotations",
+        "close 0",
+        "aside phase",
+        "open 1 Text",
+        "grow 1 so",
+        "close 1",
+    ];
+    assert_eq!(told[1..11], wanted);
+    let frames = written(&events);
+    let delta = frames.iter().find(|frame| frame["type"] == "response.output_text.delta").expect("a piece");
+    assert_eq!(delta["logprobs"], tokens);
+    let output = &frames[frames.len() - 1]["response"]["output"];
+    assert_eq!((&output[0]["phase"], &output[1]["phase"]), (&json!("commentary"), &json!("final_answer")));
+    let text = &output[0]["content"][0];
+    assert_eq!((&text["annotations"], &text["logprobs"]), (&json!([citation]), &tokens));
+}
+
+#[test]
+fn a_frame_that_only_the_provider_knows_is_recorded_once() {
+    let frame = |kind: &str| Event::Unknown(json!({ "type": kind }).to_string().into_bytes().into());
+    let (mut encoder, mut out) = (Encoder::default(), Vec::new());
+    for event in [started(), frame("x"), frame("x"), frame("y"), Event::Unknown("[]".into())] {
+        encoder.encode(&event, &mut out);
+    }
+    let lost: Vec<_> = encoder.losses().iter().map(|loss| loss.path.clone()).collect();
+    assert_eq!(lost, ["x", "y", "frame"]);
+}
+
 fn frames(bytes: &[u8]) -> Vec<Value> {
     let mut frames: Vec<Value> = Vec::new();
     let read = SseReader::new().feed(bytes, |event| {
