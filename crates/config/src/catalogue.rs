@@ -51,8 +51,22 @@ pub(crate) struct Provider {
     pub(crate) allows_model: bool,
     /// It answers in this process; its config goes to it as it is.
     pub(crate) in_process: bool,
+    /// Requests are signed for a service of AWS.
+    pub(crate) aws: Option<Aws>,
     /// Routes load, and calls answer 501 with this text.
     pub(crate) unavailable: Option<String>,
+}
+
+/// How requests are signed for a service of AWS (Signature Version 4). Templates may name `aws_region`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Aws {
+    /// The service's name in signatures.
+    pub(crate) service: String,
+    /// The config key that holds region and credentials in MLflow's forms.
+    pub(crate) config: String,
+    /// The config key of a bearer key, with which nothing is signed.
+    pub(crate) key: String,
 }
 
 /// A key of a route's `config`.
@@ -64,6 +78,8 @@ pub(crate) struct ConfigKey {
     pub(crate) kind: Kind,
     /// Whether a route must have it.
     pub(crate) required: bool,
+    /// A key with which it is not required after all.
+    pub(crate) unless: Option<String>,
     /// Its value where a route does not have it.
     pub(crate) default: Option<String>,
     /// Of a mapping: the keys below.
@@ -387,9 +403,13 @@ mod tests {
 
     /// The minimal config of a route to a provider: what it requires, and a model.
     fn minimal(provider: &Provider, operation: Operation) -> String {
-        let required = provider.config.iter().filter(|(_, key)| key.required && key.kind != Kind::Mapping);
-        let value = |kind| if kind == Kind::Url { "https://x.example" } else { "k" };
-        let config: Vec<_> = required.map(|(name, key)| format!("{name}: \"{}\"", value(key.kind))).collect();
+        let required = provider.config.iter().filter(|(_, key)| key.required);
+        let value = |kind| match kind {
+            Kind::Url => "https://x.example",
+            Kind::Mapping => "{aws_region: x, aws_access_key_id: k, aws_secret_access_key: k}",
+            _ => "\"k\"",
+        };
+        let config: Vec<_> = required.map(|(name, key)| format!("{name}: {}", value(key.kind))).collect();
         format!(
             "routes:\n  - name: a\n    route_type: {}\n    model: {{provider: {}, name: m, config: {{{}}}}}\n",
             operation.route_type(),
@@ -419,8 +439,8 @@ mod tests {
 
     #[test]
     fn a_provider_has_a_key_and_a_base_of_its_own_name() {
-        const MLFLOWS_OWN: [&str; 4] =
-            ["mlflow-model-serving", "huggingface-text-generation-inference", "bedrock", "demo"];
+        const MLFLOWS_OWN: [&str; 3] =
+            ["mlflow-model-serving", "huggingface-text-generation-inference", "demo"];
         for provider in Catalogue::built_in().providers() {
             let own = provider.name.replace('-', "_");
             for key in ["api_key", "api_base"].map(|key| format!("{own}_{key}")) {

@@ -4,6 +4,7 @@
 //! file, an environment or a clock: whoever asks brings [`Sources`].
 
 mod allowance;
+mod aws;
 mod callers;
 mod catalogue;
 mod check;
@@ -44,7 +45,7 @@ pub use listener::Tls;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, OnLoss, Proxy, Route,
-    Server, Service, Share, StreamUsage, Style, Target, Timeouts,
+    Server, Service, Share, Signing, StreamUsage, Style, Target, Timeouts,
 };
 pub use public::is_public;
 pub use refusal::{Bodies, Facts, Refusal, refused};

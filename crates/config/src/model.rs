@@ -291,6 +291,23 @@ pub struct HttpService {
     pub header_sets: Vec<Vec<Header>>,
     /// Names, in lower case, of headers that are taken over from the caller's request: its own credential.
     pub brought: Vec<String>,
+    /// What requests are signed with, where they are.
+    pub signing: Option<Box<Signing>>,
+}
+
+/// What requests to AWS are signed with (Signature Version 4).
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// The service's name in signatures, such as `bedrock`.
+    pub service: String,
+    /// Such as `us-east-1`.
+    pub region: String,
+    /// Names the secret key.
+    pub access_key_id: Secret,
+    /// Signs, and is never sent.
+    pub secret_access_key: Secret,
+    /// Goes with keys that are good for a while only.
+    pub session_token: Option<Secret>,
 }
 
 /// A header of every request to a provider.

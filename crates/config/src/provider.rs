@@ -2,6 +2,7 @@
 
 use lockgate_dialects::canonical::Operation;
 
+use crate::aws;
 use crate::catalogue::{HowTo, Provider};
 use crate::headers::is_token;
 use crate::node::Node;
@@ -37,6 +38,7 @@ fn templates(provider: &Provider, node: &Node, notes: &Notes) -> bool {
     let variants = provider.variants.iter().flat_map(|variants| variants.kinds.values());
     let operations = Operation::ALL.iter().filter_map(|operation| provider.operations.of(*operation));
     let parts = [&provider.base, &provider.prefix, &provider.query].into_iter().flatten();
+    let parts = parts.chain(provider.config.values().filter_map(|key| key.default.as_ref()));
     let all = parts
         .chain(provider.headers.values())
         .chain(variants.clone().flat_map(|variant| variant.headers.values()))
@@ -45,7 +47,7 @@ fn templates(provider: &Provider, node: &Node, notes: &Notes) -> bool {
     let mut whole = true;
     for template in all {
         let unknown = match template::keys(template) {
-            Some(keys) => keys.into_iter().find(|key| *key != "model" && !provider.config.contains_key(*key)),
+            Some(keys) => keys.into_iter().find(|key| !is_known(provider, key)),
             None => Some("{"),
         };
         if let Some(key) = unknown {
@@ -72,6 +74,11 @@ fn versions(provider: &Provider, node: &Node, notes: &Notes) -> bool {
         notes.mistake(node.head(), message);
     }
     unknown.is_none()
+}
+
+/// Whether a template may name `key`.
+fn is_known(provider: &Provider, key: &str) -> bool {
+    key == "model" || provider.config.contains_key(key) || provider.aws.is_some() && key == aws::REGION
 }
 
 fn header_names(provider: &Provider, node: &Node, notes: &Notes) -> bool {

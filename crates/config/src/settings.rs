@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::aws;
 use crate::catalogue::{ConfigKey, Kind, Named, Provider, Variant, Variants};
 use crate::check::Check;
 use crate::keys;
+use crate::model::Signing;
 use crate::node::{Content, Node};
 use crate::notes::Note;
 use crate::run_time;
@@ -24,6 +26,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) brought: bool,
     /// The kind of the provider.
     pub(crate) variant: Option<&'a Variant>,
+    /// What requests are signed with, or why they cannot be.
+    pub(crate) signing: Result<Option<Signing>, String>,
     /// The config as it is, for a provider in this process.
     pub(crate) raw: Map<String, Value>,
 }
@@ -37,7 +41,8 @@ impl Settings<'_> {
             let others =
                 self.several.iter().filter_map(|(name, keys)| Some((name.clone(), keys.get(at)?.clone())));
             values.extend(others);
-            Self { values, several: BTreeMap::new(), raw: self.raw.clone(), ..*self }
+            let (raw, signing) = (self.raw.clone(), self.signing.clone());
+            Self { values, several: BTreeMap::new(), raw, signing, ..*self }
         };
         (0..count).map(with).collect()
     }
@@ -54,7 +59,8 @@ impl Settings<'_> {
 
     /// The base URL that the provider has where a route says nothing of it.
     pub(crate) fn default_base(&self, provider: &Provider) -> Option<String> {
-        let values = defaults(provider, self.variant);
+        let mut values = defaults(provider, self.variant);
+        aws::fill_defaults(&mut values, self.text(aws::REGION).as_deref());
         fill(provider.base.as_ref()?, &|key| values.get(key).map(|value| value.expose().to_owned()))
     }
 
@@ -73,7 +79,10 @@ pub(crate) fn check<'a>(
 ) -> Option<Settings<'a>> {
     let provider = named.provider;
     let brought = entry.credentials.value.flatten().is_some();
-    let required = |key: &ConfigKey| key.required && !(brought && key.kind == Kind::Key);
+    let given = |name: &String| model.get("config").is_some_and(|config| config.get(name).is_some());
+    let required = |key: &ConfigKey| {
+        key.required && !(brought && key.kind == Kind::Key) && !key.unless.as_ref().is_some_and(given)
+    };
     let absent = model.get("config").is_none_or(|config| matches!(config.content, Content::Null));
     if absent && provider.config.values().any(required) {
         let message = format!(
@@ -130,13 +139,18 @@ pub(crate) fn check<'a>(
             },
         }
     }
+    let signing = match &provider.aws {
+        Some(_) if !whole => Ok(None),
+        Some(aws) => aws::check(check, aws, config, brought, &mut values)?,
+        None => Ok(None),
+    };
     whole &= variant.is_none_or(|variant| cross_check(check, variant, key, config));
     whole &= alike(check, key, &several);
     let raw = match config.to_json() {
         Value::Object(raw) if provider.in_process => raw,
         _ => Map::new(),
     };
-    whole.then_some(Settings { values, several, brought, variant, raw })
+    whole.then_some(Settings { values, several, brought, variant, signing, raw })
 }
 
 /// Keys that go together go in step: there must be as many of each.
@@ -160,7 +174,7 @@ fn without_config<'a>(named: &Named<'a>, brought: bool) -> Settings<'a> {
         .as_ref()
         .and_then(|variants| variants.kinds.get(named.variant.unwrap_or(&variants.default)));
     let values = defaults(named.provider, variant);
-    Settings { values, several: BTreeMap::new(), brought, variant, raw: Map::new() }
+    Settings { values, several: BTreeMap::new(), brought, variant, signing: Ok(None), raw: Map::new() }
 }
 
 fn defaults(provider: &Provider, variant: Option<&Variant>) -> BTreeMap<String, Secret> {

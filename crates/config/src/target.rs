@@ -144,13 +144,17 @@ fn service(
             reason: format!("{provider}'s URL names the model, so the route needs a `name`."),
         };
     }
+    let signing = match &settings.signing {
+        Ok(signing) => signing.clone().map(Box::new),
+        Err(reason) => return Service::Unavailable { reason: reason.clone() },
+    };
     let brought = headers::brought(provider, settings, &extra);
     let each = settings.each_key();
     let header_sets = each.iter().map(|settings| headers::all(provider, settings, extra.clone()));
     match header_sets.collect() {
         Ok(header_sets) => {
             let api = api(provider, settings, operation, model, choice);
-            Service::Http(HttpService { api, header_sets, brought })
+            Service::Http(HttpService { api, header_sets, brought, signing })
         }
         Err(reason) => Service::Unavailable { reason },
     }

@@ -4,7 +4,7 @@
 
 use crate::callers::Callers;
 use crate::server;
-use crate::upstream::{Keys, Origin};
+use crate::upstream::{Keys, Origin, Signer};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -100,6 +100,8 @@ pub(crate) struct HttpService {
     pub(crate) keys: Keys,
     /// Headers that are taken over from the caller's request: its own credential.
     pub(crate) brought: Vec<HeaderName>,
+    /// Signs each request, where the provider wants that.
+    pub(crate) signer: Option<Signer>,
     pub(crate) streams: bool,
     pub(crate) traits: ModelTraits,
     pub(crate) refuses: Vec<Refusal>,
@@ -260,6 +262,7 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
         stream_path: api.stream_url.as_ref().and_then(|url| Some(path_of(&url.parse().ok()?))),
         keys: Keys::new(config.header_sets.iter().map(|set| headers(set)).collect::<Result<_, _>>()?),
         brought: names(&config.brought)?,
+        signer: config.signing.as_deref().map(Signer::of),
         streams: api.streams,
         traits: api.traits.clone(),
         refuses: api.refuses.clone(),
@@ -291,6 +294,7 @@ fn demo_service(
         stream_path: None,
         keys: Keys::new(Vec::new()),
         brought: Vec::new(),
+        signer: None,
         streams: operation != Operation::Embed,
         traits: ModelTraits { model, temperature_max: Some(2.0), ..ModelTraits::default() },
         refuses: Vec::new(),

@@ -1,5 +1,6 @@
 //! What a user sees of a config: whether it is refused, what is said about it, and what becomes of it.
 
+mod aws;
 mod callers;
 mod credentials;
 mod hostile;

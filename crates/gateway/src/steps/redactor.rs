@@ -2,6 +2,7 @@
 
 use crate::redact::{GONE, SHORTEST_SECRET, redact, redact_json};
 use crate::snapshot::{Service, Target};
+use crate::upstream::Signer;
 use bytes::Bytes;
 use http::HeaderMap;
 use lockgate_dialects::canonical::Failure;
@@ -109,7 +110,8 @@ impl Redactor {
             .flat_map(HeaderMap::values)
             .filter(|value| value.is_sensitive());
         let values = values.filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]).collect()
+        let sent = values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]);
+        sent.chain(service.signer.iter().flat_map(Signer::secrets)).collect()
     }
 }
 

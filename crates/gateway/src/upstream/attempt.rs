@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use lockgate_config::Timeouts;
 use lockgate_dialects::canonical::{Class, Failure};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// What is asked of a provider.
@@ -39,11 +39,12 @@ pub(crate) struct Answer {
 /// Asks once. A rested connection that turns out to be closed before the request left is replaced by a fresh one.
 ///
 /// # Errors
-/// [`Class::UpstreamUnreachable`] or [`Class::UpstreamTimeout`], naming the phase.
+/// [`Class::UpstreamUnreachable`] or [`Class::UpstreamTimeout`], naming the phase; [`Class::Internal`] when the request
+/// cannot be signed.
 pub(crate) async fn attempt(pool: &Rc<Pool>, ask: Ask<'_>) -> Result<Answer, Failure> {
     let deadlines = deadlines(ask.timeouts, ask.arrived);
     let origin = &ask.service.origin;
-    let mut request = request(&ask);
+    let mut request = request(&ask)?;
     if let Some(connection) = pool.rested(origin).await {
         match send(pool, origin, connection, request, ask.timeouts, deadlines).await {
             Err(Unsent::Returned(unsent)) => request = *unsent,
@@ -91,7 +92,7 @@ fn deadlines(timeouts: &Timeouts, arrived: Instant) -> Deadlines {
     Deadlines { idle: timeouts.idle, total: timeouts.total, over_at: arrived + timeouts.total }
 }
 
-fn request(ask: &Ask<'_>) -> Request<Segments> {
+fn request(ask: &Ask<'_>) -> Result<Request<Segments>, Failure> {
     let mut request = Request::new(ask.body.clone());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from(ask.service.path(ask.streamed).clone());
@@ -103,7 +104,10 @@ fn request(ask: &Ask<'_>) -> Request<Segments> {
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"))));
     headers.extend(ask.headers.clone());
     headers.insert(HOST, ask.service.host.clone());
-    request
+    if let Some(signer) = &ask.service.signer {
+        signer.sign(&mut request, &ask.service.origin.url(), SystemTime::now())?;
+    }
+    Ok(request)
 }
 
 /// A plain HTTP proxy reads the whole URL and wants its own credentials.

@@ -6,6 +6,7 @@ mod connect;
 mod keys;
 mod pool;
 mod request;
+mod sign;
 mod trust;
 
 pub(crate) use attempt::{Answer, Ask, attempt, rehearse, timed_out};
@@ -14,6 +15,7 @@ pub(crate) use connect::Connector;
 pub(crate) use keys::{Keys, Turn, Verdict, refuses};
 pub(crate) use pool::Pool;
 pub(crate) use request::Segments;
+pub(crate) use sign::Signer;
 pub(crate) use trust::trust;
 
 use http::Uri;
@@ -45,6 +47,11 @@ impl Origin {
             port => port.unwrap_or(if tls { 443 } else { 80 }),
         };
         Some(Self { tls, host: host.trim_matches(['[', ']']).to_owned(), port, public_only })
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
 
     /// The `host` header: the port is left out where it is the scheme's own (RFC 9110, section 7.2).

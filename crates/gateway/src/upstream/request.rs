@@ -26,6 +26,11 @@ impl From<Vec<u8>> for Segments {
 }
 
 impl Segments {
+    /// The body's pieces in their order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces.iter()
+    }
+
     /// The body in one piece.
     pub(crate) fn joined(&self) -> Bytes {
         match self.pieces.len() {
