@@ -1,9 +1,10 @@
 //! Requests, read from a client.
 
+use crate::anthropic_messages::FAMILY;
 use crate::anthropic_messages::blocks::{self, Block};
 use crate::anthropic_messages::{parameters, tools};
 use crate::canonical::{
-    ChatRequest, Content, Extras, Failure, Message, Part, RawJson, Reasoning, ResponseFormat, Role,
+    ChatRequest, Content, Extras, Failure, Message, Part, RawJson, Reasoning, ResponseFormat, Role, Signature,
 };
 use crate::raw::{Mismatch, Object, Read, each, text};
 use serde_json::value::RawValue;
@@ -66,7 +67,10 @@ fn read_turn(value: &RawValue, messages: &mut Vec<Message>) -> Read<()> {
     let read = each(content, |block| {
         match blocks::read(block)? {
             Block::Part(part) => parts.push(part),
-            Block::Call(call) => message.tool_calls.push(call),
+            Block::Call(mut call) => {
+                call.signature = take_kept_signature(&mut parts);
+                message.tool_calls.push(call);
+            }
             Block::Result(result) => messages.push(read_result(result)?),
         }
         Ok(())
@@ -79,6 +83,19 @@ fn read_turn(value: &RawValue, messages: &mut Vec<Message>) -> Read<()> {
         messages.push(message);
     }
     Ok(())
+}
+
+/// The signature of the call that follows, where another family made it: an answer keeps it in a block of reasoning
+/// before the call (see [`blocks::keep_signature`]).
+fn take_kept_signature(parts: &mut Vec<Part>) -> Option<Signature> {
+    let kept = |part: &mut Part| {
+        let Part::Thinking { text, signature: Some(signature) } = part else { return false };
+        text.is_empty() && signature.for_provider(FAMILY).is_none()
+    };
+    match parts.pop_if(kept)? {
+        Part::Thinking { signature, .. } => signature,
+        _ => None,
+    }
 }
 
 fn read_result(mut block: Object<'_>) -> Read<Message> {
@@ -182,6 +199,24 @@ mod tests {
         assert!(request.messages[2].is_error);
         assert_eq!(request.messages[3].content.joined_text(), "so?");
         assert!(request.stream_usage, "clients of this API always get usage");
+    }
+
+    #[test]
+    fn the_signature_that_another_api_made_of_a_call_is_the_calls_again() {
+        let kept = Signature::made_by("gemini", "c2ln").for_client(FAMILY).into_owned();
+        let thinking = |signature: &str| json!({"type": "thinking", "thinking": "", "signature": signature});
+        let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "look", "input": {}});
+        let content = json!([thinking("own"), thinking(&kept), call("a"), call("b")]);
+        let request = read(&json!({"messages": [{"role": "assistant", "content": content}]}));
+        let message = &request.messages[0];
+        let signed = |place: usize| {
+            message.tool_calls[place]
+                .signature
+                .as_ref()
+                .and_then(|signature| signature.for_provider("gemini"))
+        };
+        assert_eq!((signed(0), signed(1)), (Some("c2ln"), None));
+        assert!(matches!(&message.content, Content::Parts(parts) if parts.len() == 1));
     }
 
     #[test]
