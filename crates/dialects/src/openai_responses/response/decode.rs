@@ -70,7 +70,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<ChatResponse, Failure> {
     }
     let calls = !answer.calls.is_empty();
     let mut choice = answer.choice();
-    choice.finish_reason = finish_reason(status.as_deref(), why.as_deref(), calls);
+    choice.finish_reason = Some(finish_reason(status.as_deref(), why.as_deref(), calls));
     Ok(ChatResponse {
         id: take_text(&mut object, "id"),
         created: object.take("created_at").and_then(seconds),
@@ -94,20 +94,17 @@ fn rest(object: Object<'_>) -> Vec<(String, RawJson)> {
 }
 
 /// Why the model stopped, which this API does not say outright.
-pub(crate) fn finish_reason(
-    status: Option<&str>,
-    incomplete: Option<&str>,
-    calls: bool,
-) -> Option<FinishReason> {
-    Some(match (status, incomplete) {
+pub(crate) fn finish_reason(status: Option<&str>, incomplete: Option<&str>, calls: bool) -> FinishReason {
+    match (status, incomplete) {
         (Some("incomplete"), Some("max_output_tokens" | "max_tokens")) => FinishReason::Length,
         (Some("incomplete"), Some("content_filter")) => FinishReason::ContentFilter,
         (Some("incomplete"), Some(other)) => FinishReason::Other(other.to_owned()),
         (Some("incomplete"), None) => FinishReason::Length,
-        (Some("in_progress" | "queued"), _) => return None,
+        // A server that works in the background, which was not asked for.
+        (Some(status @ ("in_progress" | "queued")), _) => FinishReason::Other(status.to_owned()),
         _ if calls => FinishReason::ToolCalls,
         _ => FinishReason::Stop,
-    })
+    }
 }
 
 /// The one choice of an answer, as its items make it.

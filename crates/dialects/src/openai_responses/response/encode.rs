@@ -118,9 +118,12 @@ impl Items<'_> {
                 let phase = extras.iter().find(|(name, _)| name == PHASE);
                 self.turn_to(phase.and_then(|(_, phase)| self::text(phase).ok()));
                 self.text(text);
-                let foreign = |(name, _): &&(String, RawJson)| name != PHASE;
-                for (name, _) in extras.iter().filter(foreign) {
-                    losses.add(format!("{path}.{name}"), NO_SUCH_FIELD);
+                for (name, value) in extras.iter().filter(|(name, _)| name != PHASE) {
+                    let beside = self.items.last_mut().and_then(last_text).filter(|_| name == "annotations");
+                    match (beside, serde_json::from_str::<Vec<Value>>(value.get())) {
+                        (Some((annotations, _)), Ok(more)) => annotations.extend(more),
+                        _ => losses.add(format!("{path}.{name}"), NO_SUCH_FIELD),
+                    }
                 }
             }
             Part::Thinking { text, signature } => self.reason(Some(text), signature.as_ref()),

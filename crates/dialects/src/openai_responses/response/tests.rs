@@ -90,6 +90,18 @@ fn comments_on_the_way_stay_apart_from_the_answer_and_hosted_calls_stay_as_they_
 }
 
 #[test]
+fn citations_of_files_stay_beside_their_text_and_an_answer_in_the_making_is_not_told_as_whole() {
+    let citation = json!({"type": "file_citation", "file_id": "f", "filename": "a.pdf", "index": 1});
+    let mut body =
+        answer(json!([message(json!([{"type": "output_text", "text": "a", "annotations": [citation],
+        "logprobs": []}]))]));
+    let (again, losses) = written(&read(&body));
+    assert_eq!((&again["output"], losses.count()), (&body["output"], 0));
+    body["status"] = json!("queued");
+    assert_eq!(read(&body).choices[0].finish_reason, Some(FinishReason::Other("queued".to_owned())));
+}
+
+#[test]
 fn what_was_cut_short_says_why() {
     for (why, reason) in
         [("max_output_tokens", FinishReason::Length), ("content_filter", FinishReason::ContentFilter)]

@@ -238,7 +238,7 @@ impl State {
             _ => status.as_deref().filter(|status| *status == "incomplete"),
         };
         let reason = response::finish_reason(status, why.as_deref(), self.calls);
-        events.push(Event::Ended { choice: 0, reason });
+        events.push(Event::Ended { choice: 0, reason: Some(reason) });
         self.done = true;
         events.push(Event::Finished);
         Some(())
