@@ -261,7 +261,10 @@ fn is_field_name(signature: &Value) -> bool {
 fn add_media(facts: &mut Facts, at: &str, media: &Media) {
     let source = match &media.source {
         MediaSource::Url(url) => json!({ "url": url }),
-        MediaSource::Base64 { media_type, data } => json!({ "type": media_type, "data": data }),
+        MediaSource::Base64 { media_type, data } => {
+            // Some APIs take the letters that are safe in URLs for those that are not.
+            json!({ "type": media_type, "data": data.replace('-', "+").replace('_', "/").trim_end_matches('=') })
+        }
         MediaSource::FileId(id) => json!({ "file": id }),
     };
     facts.add(at, format!("media {:?}", media.kind), source);
@@ -574,7 +577,8 @@ pub(crate) fn leaves_dropped(written: &Value, again: &Value, losses: &Losses) ->
     };
     // Wrappers that have another form with the same meaning, and places in lists.
     let form = |path: &str, value: &Value| {
-        let word = matches!(value.as_str(), Some("text" | "thinking" | "function" | "object"));
+        let word =
+            matches!(value.as_str(), Some("text" | "thinking" | "function" | "object" | "reasoning_text"));
         word || path == "object" || path.ends_with(".index") || path.ends_with(".role")
     };
     let missing = leaves.into_iter().filter(|(path, value)| {

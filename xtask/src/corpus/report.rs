@@ -107,9 +107,9 @@ impl Report {
         )
     }
 
-    /// Prints everything; `all` failures, or the first of each kind.
-    pub(crate) fn print(&self, all: bool) -> Result<()> {
-        let mut out = std::io::stdout().lock();
+    /// Everything, with `all` failures or the first of each kind.
+    pub(crate) fn tell(&self, all: bool) -> Result<String> {
+        let mut out = Vec::new();
         writeln!(out, "{:<44} {:>7} {:>7}", "client > provider", "pass", "fail")?;
         for ((client, provider), (passed, failed)) in &self.pairs {
             writeln!(out, "{:<44} {passed:>7} {failed:>7}", format!("{client} > {provider}"))?;
@@ -133,6 +133,6 @@ impl Report {
             }
         }
         writeln!(out, "\n{}", self.summary())?;
-        Ok(())
+        Ok(String::from_utf8(out)?)
     }
 }

@@ -50,6 +50,9 @@ fn spliced(own: &dyn Dialect, body: &[u8]) -> Vec<String> {
     }
 }
 
+/// APIs in which the path of the call says whether the answer is streamed.
+const STREAMS_BY_PATH: [&str; 3] = ["gemini", "gemini_array", "bedrock_converse"];
+
 /// A model that can do whatever is asked.
 fn traits(reasons: bool) -> ModelTraits {
     ModelTraits {
@@ -86,7 +89,11 @@ fn chat(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
     if own.name() == provider.name() {
         return Ok(leaves(body, &written, &losses));
     }
-    let heard = read_or_fault!(writer.decode_request(&written), "the provider's API refuses what is written");
+    let mut heard =
+        read_or_fault!(writer.decode_request(&written), "the provider's API refuses what is written");
+    if STREAMS_BY_PATH.contains(&provider.name()) {
+        heard.stream = asked.stream;
+    }
     Ok(facts::dropped(&facts::of_chat(&asked), &facts::of_chat(&heard), &losses))
 }
 

@@ -59,11 +59,21 @@ fn all(difftest: Option<&std::path::Path>) -> Result<Vec<Step>> {
     steps.push(node::environment());
     steps.push(browser::installed());
     steps.extend(cargo::rest());
+    steps.push(told_apart());
     steps.extend(python::suites());
     if let Some(folder) = difftest {
         steps.extend(kit::steps(folder)?);
     }
     Ok(steps)
+}
+
+/// The short form of `cargo xtask corpus`.
+fn told_apart() -> Step {
+    Step::check("corpus", "every dialect against a handful of exchanges", |bench| {
+        let report = crate::corpus::check(&bench.place.root.join("tests/corpus"), "")?;
+        ensure!(report.failed() == 0, "{}", report.tell(true)?);
+        Ok(step::Done::Passed(report.summary()))
+    })
 }
 
 /// The steps that `only` names and those that they need; all of them when it names none.
