@@ -145,7 +145,10 @@ pub(crate) fn of_completed(response: &CompletionResponse) -> Facts {
         let at = format!("choices[{}]", choice.index);
         facts.add(format!("{at}.text"), format!("text {}", choice.index), json!(choice.text));
         add_reason(&mut facts, &at, choice.index, choice.finish_reason.as_ref());
-        facts.some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(parsed).filter(says_something));
+        facts.some(
+            &format!("{at}.logprobs"),
+            choice.logprobs.as_ref().map(logprobs_value).filter(says_something),
+        );
         facts.extras(&at, "choice", &choice.extras);
     }
     add_usage(&mut facts, response.usage.as_ref());
@@ -392,8 +395,18 @@ fn add_choice(facts: &mut Facts, choice: &Choice) {
         reason => reason.as_ref(),
     };
     add_reason(facts, &at, choice.index, reason);
-    facts.some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(parsed).filter(says_something));
+    facts
+        .some(&format!("{at}.logprobs"), choice.logprobs.as_ref().map(logprobs_value).filter(says_something));
     facts.extras(&at, "choice", &choice.extras);
+}
+
+/// Log probabilities without the lists that are not there.
+fn logprobs_value(raw: &RawJson) -> Value {
+    let mut value = parsed(raw);
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, list| says_something(list));
+    }
+    value
 }
 
 fn add_reason(facts: &mut Facts, at: &str, index: u32, reason: Option<&FinishReason>) {
@@ -492,6 +505,7 @@ fn made_up(told: &Facts, heard: &Facts, losses: &Losses) -> Vec<String> {
 fn is_lost(fact: &Fact, losses: &Losses) -> bool {
     // A stream numbers its blocks, of which some are no content.
     let any_place = !fact.kind.starts_with("text ");
+    let kind = &fact.kind;
     let fact = steps(&fact.path);
     losses.iter().any(|loss| {
         let loss = steps(&loss.path);
@@ -499,7 +513,9 @@ fn is_lost(fact: &Fact, losses: &Losses) -> bool {
         let same = |(at, (one, other)): (usize, (&String, &String))| {
             one == other || any_place && at > 0 && fact[at - 1] == "content" && other.starts_with('[')
         };
-        !loss.is_empty() && pairs.all(same)
+        let opaque = ["signature", "redacted_thinking"].map(Some);
+        let is_opaque = kind.starts_with("signature") && opaque.contains(&loss.last().map(String::as_str));
+        is_opaque || !loss.is_empty() && pairs.all(same)
     })
 }
 

@@ -2,7 +2,9 @@
 
 use super::blocks::{self, Block, Place, Writer};
 use super::{NO_SUCH_FIELD, cache, usage};
-use crate::canonical::{ChatResponse, Choice, Content, Failure, FinishReason, Losses, Message, Part, Role};
+use crate::canonical::{
+    ChatResponse, Choice, Content, Count, Failure, FinishReason, Losses, Message, Part, Role,
+};
 use crate::raw::{Draft, Mismatch, Object, Read};
 
 /// Top-level fields of an answer that are Bedrock's own.
@@ -88,6 +90,7 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         lose_fields(choice, losses);
     }
     let calls = choice.is_some_and(|choice| !choice.message.tool_calls.is_empty());
+    losses.add_counts(&response.usage.unwrap_or_default(), &[Count::Reasoning], NO_SUCH_FIELD);
     let content = choice.map(|choice| content(&choice.message, losses)).unwrap_or_default();
     let mut message = Draft::of("role", "assistant");
     message.set("content", content);

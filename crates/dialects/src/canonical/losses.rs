@@ -1,6 +1,6 @@
 //! What a translation could not carry.
 
-use super::RawJson;
+use super::{RawJson, Usage};
 use std::fmt;
 
 /// One thing that a dialect could not say.
@@ -15,6 +15,36 @@ pub struct Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.path, self.reason)
+    }
+}
+
+/// A count that not every API has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Count {
+    CacheRead,
+    CacheWrite,
+    Reasoning,
+}
+
+impl Count {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::CacheRead, Self::CacheWrite, Self::Reasoning];
+
+    fn of(self, usage: &Usage) -> Option<u64> {
+        match self {
+            Self::CacheRead => usage.cache_read_tokens,
+            Self::CacheWrite => usage.cache_write_tokens,
+            Self::Reasoning => usage.reasoning_tokens,
+        }
+    }
+
+    /// Its place, in the words of those who have it.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::CacheRead => "usage.prompt_tokens_details.cached_tokens",
+            Self::CacheWrite => "usage.cache_creation_input_tokens",
+            Self::Reasoning => "usage.completion_tokens_details.reasoning_tokens",
+        }
     }
 }
 
@@ -51,6 +81,13 @@ impl Losses {
                 "" => self.add(name, reason),
                 path => self.add(format!("{path}.{name}"), reason),
             }
+        }
+    }
+
+    /// Records the counts of `usage` that a dialect has no field for.
+    pub(crate) fn add_counts(&mut self, usage: &Usage, unsayable: &[Count], reason: &'static str) {
+        for count in unsayable {
+            self.add_if(count.of(usage).is_some_and(|tokens| tokens > 0), count.path(), reason);
         }
     }
 

@@ -15,6 +15,7 @@ pub mod bridge;
 pub use embedding::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Encoding, Vector};
 pub use event::{BlockKind, Delta, Event};
 pub use failure::{Blame, Class, Failure, FieldError, Step, UpstreamError};
+pub(crate) use losses::Count;
 pub use losses::{Loss, Losses};
 pub use message::{Content, Media, MediaKind, MediaSource, Message, Part, Role, ToolCall};
 pub use request::{

@@ -1,6 +1,6 @@
 //! Usage: in the older and the newer place, and read from bytes that pass.
 
-use crate::canonical::{Losses, Usage};
+use crate::canonical::{Count, Losses, Usage};
 use crate::framing::ndjson::LineReader;
 use crate::raw::{Draft, Mismatch, Object, Read};
 use crate::stream::{UsageMeter, WholeMeter};
@@ -48,18 +48,7 @@ fn whole(count: f64) -> u64 {
 /// Sets usage in the older and the newer place.
 pub(super) fn set(body: &mut Draft, usage: Option<&Usage>, losses: &mut Losses) {
     let Some(usage) = usage else { return };
-    let (cached, written) = (usage.cache_read_tokens, usage.cache_write_tokens);
-    for (count, path) in [
-        (cached, "usage.prompt_tokens_details.cached_tokens"),
-        (written, "usage.cache_creation_input_tokens"),
-        (usage.reasoning_tokens, "usage.completion_tokens_details.reasoning_tokens"),
-    ] {
-        losses.add_if(
-            count.is_some_and(|count| count > 0),
-            path,
-            "Cohere's older API counts prompt and answer alone",
-        );
-    }
+    losses.add_counts(usage, &Count::ALL, "Cohere's older API counts prompt and answer alone");
     let mut count = Draft::default();
     count.set_some("prompt_tokens", usage.prompt_tokens);
     count.set_some("response_tokens", usage.completion_tokens);

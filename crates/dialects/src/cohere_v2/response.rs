@@ -1,7 +1,7 @@
 //! Whole answers of chat, read from the provider and written for a client.
 
 use super::{NO_SUCH_FIELD, content, usage};
-use crate::canonical::{ChatResponse, Choice, Content, Failure, FinishReason, Losses, Part, RawJson};
+use crate::canonical::{ChatResponse, Choice, Content, Count, Failure, FinishReason, Losses, Part, RawJson};
 use crate::raw::{Draft, Mismatch, Object, Read, each};
 
 /// The id of an answer whose provider gave none; Cohere's clients require one.
@@ -74,6 +74,7 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
     body.set("id", response.id.as_deref().unwrap_or(NO_ID));
     let calls = choice.is_some_and(|choice| !choice.message.tool_calls.is_empty());
     let reason = choice.and_then(|choice| choice.finish_reason.as_ref());
+    losses.add_counts(&response.usage.unwrap_or_default(), &[Count::CacheWrite], NO_SUCH_FIELD);
     body.set("message", choice.map(|choice| write_choice(choice, losses)).unwrap_or_else(nothing_said));
     body.set("finish_reason", word_of(reason, calls));
     body.set("usage", usage::write(&response.usage.unwrap_or_default()));

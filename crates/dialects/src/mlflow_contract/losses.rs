@@ -1,6 +1,6 @@
 //! What MLflow's answers have no place for.
 
-use crate::canonical::{ChatResponse, CompletionResponse, Content, Losses, Part, RawJson, Usage};
+use crate::canonical::{ChatResponse, CompletionResponse, Content, Count, Losses, Part, RawJson, Usage};
 
 pub(crate) const NO_PLACE: &str = "MLflow's answers have no such field";
 
@@ -46,12 +46,5 @@ pub(crate) fn of_fields(fields: &[(String, RawJson)], losses: &mut Losses) {
 
 /// Records the details of usage beyond MLflow's three counts.
 pub(crate) fn of_usage(usage: Option<Usage>, losses: &mut Losses) {
-    let Some(usage) = usage else { return };
-    for (count, path) in [
-        (usage.cache_read_tokens, "usage.prompt_tokens_details.cached_tokens"),
-        (usage.cache_write_tokens, "usage.cache_creation_input_tokens"),
-        (usage.reasoning_tokens, "usage.completion_tokens_details.reasoning_tokens"),
-    ] {
-        losses.add_if(count.is_some_and(|count| count > 0), path, NO_PLACE);
-    }
+    losses.add_counts(&usage.unwrap_or_default(), &Count::ALL, NO_PLACE);
 }

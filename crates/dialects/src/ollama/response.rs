@@ -81,6 +81,7 @@ pub(super) fn encode(response: &ChatResponse, losses: &mut Losses) -> Vec<u8> {
         }
     }
     usage::set(&mut body, response.usage.as_ref());
+    usage::lose(response.usage.as_ref(), losses);
     body.into_body()
 }
 

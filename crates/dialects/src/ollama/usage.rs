@@ -1,6 +1,7 @@
 //! Token counts: `prompt_eval_count` and `eval_count`. A server that had the prompt in its cache may leave one out.
 
-use crate::canonical::Usage;
+use super::NO_SUCH_FIELD;
+use crate::canonical::{Count, Losses, Usage};
 use crate::framing::ndjson::LineReader;
 use crate::raw::{Draft, Object};
 use crate::stream::{UsageMeter, WholeMeter};
@@ -23,6 +24,11 @@ pub(super) fn of(prompt: Option<u64>, completion: Option<u64>) -> Option<Usage> 
 pub(super) fn set(body: &mut Draft, usage: Option<&Usage>) {
     body.set_some("prompt_eval_count", usage.and_then(|usage| usage.prompt_tokens));
     body.set_some("eval_count", usage.and_then(|usage| usage.completion_tokens));
+}
+
+/// Records the counts that the API does not have.
+pub(super) fn lose(usage: Option<&Usage>, losses: &mut Losses) {
+    losses.add_counts(&usage.copied().unwrap_or_default(), &Count::ALL, NO_SUCH_FIELD);
 }
 
 /// A meter of a stream, or of a whole answer.

@@ -1,6 +1,6 @@
 //! What a client's stream could not say.
 
-use crate::canonical::{BlockKind, Event, Losses, Usage};
+use crate::canonical::{BlockKind, Count, Event, Losses, Usage};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -40,15 +40,9 @@ impl Untold {
 
     /// Records the counts beyond those of prompt and completion.
     pub(crate) fn usage_details(&mut self, usage: &Usage, reason: &'static str) {
-        for (count, path) in [
-            (usage.cache_read_tokens, "usage.prompt_tokens_details.cached_tokens"),
-            (usage.cache_write_tokens, "usage.cache_creation_input_tokens"),
-            (usage.reasoning_tokens, "usage.completion_tokens_details.reasoning_tokens"),
-        ] {
-            if count.is_some_and(|count| count > 0) {
-                self.add(path, reason);
-            }
-        }
+        let mut lost = Losses::default();
+        lost.add_counts(usage, &Count::ALL, reason);
+        lost.iter().for_each(|loss| self.add(&loss.path, reason));
     }
 
     /// The list.

@@ -2,7 +2,7 @@
 
 use crate::anthropic_messages::FAMILY as CLAUDE;
 use crate::bedrock_converse::{NO_SUCH_FIELD, blocks, errors, response, usage};
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, Usage};
+use crate::canonical::{BlockKind, Count, Delta, Event, Failure, FinishReason, Losses, Usage};
 use crate::framing::eventstream;
 use crate::raw::to_bytes;
 use crate::stream::{Framing, InTurn, StreamEncoder, Told};
@@ -99,6 +99,7 @@ impl Encoder {
         self.turn.finish(|told| self.open.tell(told, out));
         let reason = response::stop_reason(self.reason.as_ref(), self.calls);
         write("messageStop", &json!({ "stopReason": reason }), out);
+        self.losses.add_counts(&self.usage, &[Count::Reasoning], NO_SUCH_FIELD);
         let metadata = [("usage", usage::write(&self.usage)), ("metrics", response::metrics())];
         write("metadata", &indexmap::IndexMap::from(metadata), out);
         self.done = true;

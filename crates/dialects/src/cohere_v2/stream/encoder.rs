@@ -1,7 +1,7 @@
 //! Streams, written for a client.
 
-use crate::canonical::{BlockKind, Delta, Event, Failure, FinishReason, Losses, RawJson, Usage};
-use crate::cohere_v2::{response, usage};
+use crate::canonical::{BlockKind, Count, Delta, Event, Failure, FinishReason, Losses, RawJson, Usage};
+use crate::cohere_v2::{NO_SUCH_FIELD, response, usage};
 use crate::framing::sse;
 use crate::raw::{Object, to_bytes};
 use crate::stream::{InTurn, StreamEncoder, Told};
@@ -63,8 +63,8 @@ impl StreamEncoder for Encoder {
             | Event::BlockGrew { .. }
             | Event::BlockClosed { .. }
             | Event::Aside { .. }
-            | Event::Failed(_)
-            | Event::Unknown(_) => {}
+            | Event::Failed(_) => {}
+            Event::Unknown(_) => self.lose("stream", "only the provider's own API knows it"),
         }
     }
 
@@ -190,6 +190,7 @@ impl Encoder {
         self.start(None, out);
         let mut turn = std::mem::take(&mut self.turn);
         turn.finish(|told| self.tell(told, out));
+        self.losses.add_counts(&self.usage, &[Count::CacheWrite], NO_SUCH_FIELD);
         let reason = response::word_of(self.reason.as_ref(), self.calls > 0);
         let delta = json!({ "finish_reason": reason, "usage": usage::write(&self.usage) });
         write("message-end", &json!({ "type": "message-end", "delta": delta }), out);

@@ -183,6 +183,7 @@ impl Encoder {
         line.set("done_reason", response::word_of(self.reason.as_ref()));
         line.extend(std::mem::take(&mut self.durations));
         usage::set(&mut line, self.usage.as_ref());
+        usage::lose(self.usage.as_ref(), &mut self.losses);
         write(&line, out);
         self.done = true;
     }
