@@ -43,6 +43,12 @@ impl Facts {
                 continue;
             }
             let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            const WANTED: &str = "message.output_text.logprobs";
+            let wanted = name == "include" && raw.get().contains(WANTED);
+            if kind == "extra" && (wanted || name == "logprobs") {
+                self.add(name, "logprobs wanted", if wanted { json!(true) } else { parsed(raw) });
+                continue;
+            }
             // The mark of a message may stand on its last part.
             let kind = if name == "cache_control" && kind == "message" { "part" } else { kind };
             self.add(path, format!("{kind} {name}"), parsed(raw));
