@@ -121,3 +121,73 @@ fn errors_on_mlflows_paths_stay_mlflows_though_ollama_has_the_same_prefix() {
     let answer = gateway.post("/api/2.0/gateway/limits/", &json!({"route": 5, "limits": 5})).send();
     assert!(answer.json()["detail"].is_array(), "{}", answer.text());
 }
+
+#[test]
+fn documents_are_ranked_by_providers_of_every_api_for_clients_of_every_api() {
+    let provider = Provider::start();
+    let base = provider.url();
+    let gateway = Launch::new(BINARY)
+        .config(format!(
+            "endpoints:
+  - name: jina
+    endpoint_type: llm/v1/rerank
+    model: {{provider: jina, name: j, config: {{jina_api_key: k, jina_api_base: \"{base}/v1\"}}}}
+  - name: cohere
+    endpoint_type: llm/v1/rerank
+    model: {{provider: cohere, name: c, config: {{cohere_api_key: k, cohere_api_base: \"{base}/v1\"}}}}
+  - {{name: demo, endpoint_type: llm/v1/rerank, model: {{provider: demo, name: d}}}}
+"
+        ))
+        .start();
+    for route in ["jina", "cohere", "demo"] {
+        for path in ["/v1/rerank", "/v2/rerank", "/cohere/v2/rerank", "/cohere/v1/rerank"] {
+            let body = json!({"model": route, "query": "red panda", "documents": ["a bear", "a red panda"], "top_n": 1});
+            let answer = gateway.post(path, &body).send();
+            let results = &answer.json()["results"];
+            assert_eq!(answer.status, 200, "{route} at {path}: {}", answer.text());
+            assert_eq!(results, &json!([{"index": 1, "relevance_score": 1.0}]), "{route} at {path}");
+        }
+    }
+    let asked = gateway.post("/endpoints/jina/invocations", &json!({"input": "x"})).send();
+    assert_eq!(asked.status, 400, "{}", asked.text());
+}
+
+#[test]
+fn a_route_to_ollama_serves_openais_clients_with_chat_streams_tools_and_vectors() {
+    let provider = Provider::start();
+    let base = provider.url();
+    let gateway = Launch::new(BINARY)
+        .config(format!(
+            "endpoints:
+  - name: llama
+    endpoint_type: llm/v1/chat
+    model: {{provider: ollama, name: llama3, config: {{ollama_api_base: \"{base}\"}}}}
+  - name: vectors
+    endpoint_type: llm/v1/embeddings
+    model: {{provider: ollama, name: nomic, config: {{ollama_api_base: \"{base}\"}}}}
+"
+        ))
+        .start();
+    let body = json!({"model": "llama", "messages": turn(), "max_tokens": 9});
+    let answer = gateway.post("/v1/chat/completions", &body).send().json();
+    assert!(
+        answer["choices"][0]["message"]["content"].as_str().is_some_and(|text| !text.is_empty()),
+        "{answer}"
+    );
+    let sent: Value = serde_json::from_slice(&provider.last().body).expect("JSON");
+    assert_eq!((&sent["stream"], &sent["options"]["num_predict"]), (&json!(false), &json!(9)));
+    let body = json!({"model": "llama", "messages": turn(), "stream": true});
+    let streamed = gateway.post("/v1/chat/completions", &body).send().text();
+    assert!(
+        streamed.contains("chat.completion.chunk") && streamed.ends_with("data: [DONE]\n\n"),
+        "{streamed}"
+    );
+    provider.demo(&json!({"tool_call": {"name": "look", "arguments": {"at": "it"}}}));
+    let tools = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);
+    let body = json!({"model": "llama", "messages": turn(), "tools": tools});
+    let answer = gateway.post("/v1/chat/completions", &body).send().json();
+    let call = &answer["choices"][0]["message"]["tool_calls"][0]["function"];
+    assert_eq!((&call["name"], &call["arguments"]), (&json!("look"), &json!("{\"at\":\"it\"}")), "{answer}");
+    let vectors = gateway.post("/v1/embeddings", &json!({"model": "vectors", "input": "x"})).send().json();
+    assert!(vectors["data"][0]["embedding"].is_array(), "{vectors}");
+}

@@ -118,6 +118,8 @@ pub(crate) struct Operations {
     pub(crate) completions: Option<HowTo>,
     /// Texts in, vectors out.
     pub(crate) embeddings: Option<HowTo>,
+    /// A query and documents in, the best documents out.
+    pub(crate) rerank: Option<HowTo>,
 }
 
 impl Operations {
@@ -126,6 +128,7 @@ impl Operations {
             Operation::Chat => self.chat.as_ref(),
             Operation::Complete => self.completions.as_ref(),
             Operation::Embed => self.embeddings.as_ref(),
+            Operation::Rerank => self.rerank.as_ref(),
         }
     }
 }

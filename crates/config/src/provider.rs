@@ -126,6 +126,6 @@ fn can_stream(dialect: &str, operation: Operation) -> bool {
     match operation {
         Operation::Chat => dialect.chat().and_then(|codec| codec.stream_decoder()).is_some(),
         Operation::Complete => dialect.complete().and_then(|codec| codec.stream_decoder()).is_some(),
-        Operation::Embed => false,
+        Operation::Embed | Operation::Rerank => false,
     }
 }

@@ -226,6 +226,7 @@ pub(crate) fn parameters(
         Operation::Chat => &common.chat,
         Operation::Complete => &common.completions,
         Operation::Embed => &common.embeddings,
+        Operation::Rerank => &common.rerank,
     };
     let mut parameters = shared.value.clone().flatten().unwrap_or_default();
     parameters.extend(own.unwrap_or_default());

@@ -95,7 +95,7 @@ pub(crate) enum Whose {
     Caller,
 }
 
-/// A route type, exactly as MLflow writes it.
+/// A route type, exactly as MLflow writes it, and one of lockgate's own: `llm/v1/rerank`.
 #[derive(Debug, JsonSchema)]
 #[expect(dead_code, reason = "read as text for MLflow's own message; the schema needs the words")]
 pub(crate) enum RouteType {
@@ -105,6 +105,8 @@ pub(crate) enum RouteType {
     Completions,
     #[serde(rename = "llm/v1/embeddings")]
     Embeddings,
+    #[serde(rename = "llm/v1/rerank")]
+    Rerank,
 }
 
 /// Who answers a route.
@@ -242,6 +244,8 @@ pub(crate) struct Defaults {
     pub(crate) completions: At<Option<Map<String, Value>>>,
     /// For embedding routes.
     pub(crate) embeddings: At<Option<Map<String, Value>>>,
+    /// For ranking routes.
+    pub(crate) rerank: At<Option<Map<String, Value>>>,
     /// For all routes: what becomes of a request of which a translation would lose something.
     pub(crate) on_loss: At<Option<OnLoss>>,
     /// For all routes: when a provider that tells a stream's usage only on request is asked for it.

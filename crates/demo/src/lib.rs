@@ -8,6 +8,7 @@
 mod embedding;
 mod fault;
 mod hash;
+mod ranking;
 mod reply;
 mod script;
 mod stream;
@@ -127,6 +128,11 @@ fn speak(
             let codec = dialect.embed().ok_or_else(|| lacking(false))?;
             let request = codec.decode_request(body)?;
             Ok(whole(codec.encode_response(&embedding::response(&request)?, &mut losses)))
+        }
+        Operation::Rerank => {
+            let codec = dialect.rerank().ok_or_else(|| lacking(false))?;
+            let request = codec.decode_request(body)?;
+            Ok(whole(codec.encode_response(&ranking::response(&request), &mut losses)))
         }
     }
 }

@@ -18,6 +18,7 @@ fn dialect(operation: Operation) -> &'static dyn Dialect {
         Operation::Chat => "openai_chat",
         Operation::Complete => "openai_completions",
         Operation::Embed => "openai_embeddings",
+        Operation::Rerank => "jina_rerank",
     };
     by_name(name).expect("OpenAI's dialects are known")
 }
@@ -320,6 +321,17 @@ fn every_completion_and_embeddings_dialect_can_be_spoken_with_the_demo_provider(
             assert_eq!(response.vectors.len(), 2, "{}: {response:?}", name);
         }
     }
+}
+
+#[test]
+fn documents_that_share_more_words_with_the_query_stand_first() {
+    let body = json!({"model": "m", "query": "red panda", "documents": ["a bear", {"text": "a Red panda"}, "a panda"],
+        "top_n": 2});
+    let answer = ask(Operation::Rerank, &body, &Value::Null);
+    let codec = dialect(Operation::Rerank).rerank().expect("a ranking codec");
+    let response = codec.decode_response(&bytes(&answer)).expect("an answer");
+    let ranked: Vec<_> = response.results.iter().map(|ranked| (ranked.index, ranked.score)).collect();
+    assert_eq!(ranked, [(1, 1.0), (2, 0.5)]);
 }
 
 proptest! {

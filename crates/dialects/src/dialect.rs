@@ -2,7 +2,7 @@
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
-    Failure, Losses, Operation, Sampling, UpstreamError,
+    Failure, Losses, Operation, RerankRequest, RerankResponse, Sampling, UpstreamError,
 };
 use crate::raw::{Bound, Edit, Peek};
 use crate::stream::{StreamCut, StreamDecoder, StreamEncoder, UsageMeter};
@@ -37,6 +37,11 @@ pub trait Dialect: Sync {
 
     /// The embeddings codec, if the API has one.
     fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        None
+    }
+
+    /// The ranking codec, if the API has one.
+    fn rerank(&self) -> Option<&dyn RerankCodec> {
         None
     }
 
@@ -108,6 +113,7 @@ pub trait Dialect: Sync {
             Operation::Chat => self.chat().is_some(),
             Operation::Complete => self.complete().is_some(),
             Operation::Embed => self.embed().is_some(),
+            Operation::Rerank => self.rerank().is_some(),
         }
     }
 }
@@ -299,6 +305,38 @@ pub trait EmbeddingCodec: Sync {
     fn meter(&self) -> Box<dyn UsageMeter>;
 }
 
+/// Ranking: a query and documents in, the best documents out.
+pub trait RerankCodec: Sync {
+    /// See [`ChatCodec::decode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that names each wrong field.
+    fn decode_request(&self, body: &[u8]) -> Result<RerankRequest, Failure>;
+
+    /// See [`ChatCodec::encode_request`].
+    ///
+    /// # Errors
+    /// A [`Failure`] when the request cannot be said at all.
+    fn encode_request(
+        &self,
+        request: &RerankRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure>;
+
+    /// See [`ChatCodec::decode_response`].
+    ///
+    /// # Errors
+    /// A [`Failure`] that blames the upstream.
+    fn decode_response(&self, body: &[u8]) -> Result<RerankResponse, Failure>;
+
+    /// See [`ChatCodec::encode_response`].
+    fn encode_response(&self, response: &RerankResponse, losses: &mut Losses) -> Vec<u8>;
+
+    /// Reads usage from an answer whose bytes pass.
+    fn meter(&self) -> Box<dyn UsageMeter>;
+}
+
 /// Every dialect, in the order of the documentation.
 static DIALECTS: &[&dyn Dialect] = &[
     &crate::openai_chat::OpenAiChat,
@@ -312,6 +350,8 @@ static DIALECTS: &[&dyn Dialect] = &[
     &crate::cohere_v1::CohereV1,
     &crate::cohere_v2::CohereV2,
     &crate::ollama::Ollama,
+    &crate::jina_rerank::JinaRerank,
+    &crate::voyage_rerank::VoyageRerank,
     &crate::mlflow_serving::MlflowServing,
     &crate::bedrock_converse::BedrockConverse,
     &crate::gemini::GEMINI,

@@ -26,6 +26,7 @@ mod cohere_v1;
 mod cohere_v2;
 mod dialect;
 mod gemini;
+mod jina_rerank;
 mod mlflow_endpoints;
 mod mlflow_routes;
 mod mlflow_serving;
@@ -34,8 +35,9 @@ mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
+mod voyage_rerank;
 
 pub use dialect::{
-    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, LimitHeaders, ModelTraits, by_name,
-    names,
+    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, LimitHeaders, ModelTraits, RerankCodec,
+    by_name, names,
 };

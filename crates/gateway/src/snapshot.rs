@@ -275,7 +275,7 @@ fn path_of(uri: &Uri) -> PathAndQuery {
     uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"))
 }
 
-/// The demo provider answers in OpenAI's dialects, so that an OpenAI client's bytes pass.
+/// The demo provider answers in OpenAI's dialects, so that an OpenAI client's bytes pass, and ranks in Jina's.
 fn demo_service(
     operation: Operation,
     options: &Map<String, Value>,
@@ -287,6 +287,7 @@ fn demo_service(
             Operation::Chat => "openai_chat",
             Operation::Complete => "openai_completions",
             Operation::Embed => "openai_embeddings",
+            Operation::Rerank => "jina_rerank",
         })?,
         origin: Origin { tls: false, host: String::new(), port: 0, public_only: false },
         host: HeaderValue::from_static(""),
@@ -295,7 +296,7 @@ fn demo_service(
         keys: Keys::new(Vec::new()),
         brought: Vec::new(),
         signer: None,
-        streams: operation != Operation::Embed,
+        streams: !matches!(operation, Operation::Embed | Operation::Rerank),
         traits: ModelTraits { model, temperature_max: Some(2.0), ..ModelTraits::default() },
         refuses: Vec::new(),
         allows_model: false,

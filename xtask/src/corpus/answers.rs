@@ -29,6 +29,7 @@ pub(crate) fn check(
             Operation::Chat => chat(own, client, body),
             Operation::Complete => complete(own, client, body),
             Operation::Embed => embed(own, client, body),
+            Operation::Rerank => rerank(own, client, body),
         };
         tell(client, "answer", faults);
         if operation == Operation::Chat {
@@ -53,6 +54,11 @@ fn read(case: &Case, own: &dyn Dialect, operation: Operation, body: &[u8]) -> Fa
         }
         Operation::Embed => {
             let Some(codec) = own.embed() else { return Ok(Vec::new()) };
+            let answer = codec.decode_response(body)?;
+            (answer.usage, codec.encode_response(&answer, &mut losses), codec.meter())
+        }
+        Operation::Rerank => {
+            let Some(codec) = own.rerank() else { return Ok(Vec::new()) };
             let answer = codec.decode_response(body)?;
             (answer.usage, codec.encode_response(&answer, &mut losses), codec.meter())
         }
@@ -166,6 +172,14 @@ fn embed(own: &dyn Dialect, client: &dyn Dialect, body: &[u8]) -> Faults {
     let mut losses = Losses::default();
     let heard = writer.decode_response(&writer.encode_response(&told, &mut losses))?;
     Ok(compare(facts::of_vectors(&told), facts::of_vectors(&heard), &losses))
+}
+
+fn rerank(own: &dyn Dialect, client: &dyn Dialect, body: &[u8]) -> Faults {
+    let (Some(reader), Some(writer)) = (own.rerank(), client.rerank()) else { return Ok(Vec::new()) };
+    let told = reader.decode_response(body)?;
+    let mut losses = Losses::default();
+    let heard = writer.decode_response(&writer.encode_response(&told, &mut losses))?;
+    Ok(compare(facts::of_ranked(&told), facts::of_ranked(&heard), &losses))
 }
 
 /// Names of the answer and the model are made for clients that need them; what matters is what was said.

@@ -19,8 +19,12 @@ const APIS: &[(&str, &str, Operation)] = &[
     ("chat_v1", "cohere_v1", Operation::Chat),
     ("generate_v1", "cohere_v1", Operation::Complete),
     ("embed_v1", "cohere_v1", Operation::Embed),
+    ("rerank_v1", "cohere_v1", Operation::Rerank),
     ("chat_v2", "cohere_v2", Operation::Chat),
     ("embed_v2", "cohere_v2", Operation::Embed),
+    ("rerank_v2", "cohere_v2", Operation::Rerank),
+    ("rerank", "jina_rerank", Operation::Rerank),
+    ("rerank_voyage", "voyage_rerank", Operation::Rerank),
     ("converse", "bedrock_converse", Operation::Chat),
     ("converse_stream", "bedrock_converse", Operation::Chat),
     ("chat_native", "ollama", Operation::Chat),
@@ -28,7 +32,7 @@ const APIS: &[(&str, &str, Operation)] = &[
 ];
 
 /// Providers that have an API of another kind under a name of the table.
-const ELSEWHERE: &[(&str, &str)] = &[("ollama", "embeddings")];
+const ELSEWHERE: &[(&str, &str)] = &[("ollama", "embeddings"), ("bedrock", "rerank")];
 
 /// The dialect and operation of a provider's API; `None` while there is no dialect for it.
 pub(crate) fn of(provider: &str, api: &str, path: &str) -> Option<(&'static dyn Dialect, Operation)> {
@@ -37,6 +41,8 @@ pub(crate) fn of(provider: &str, api: &str, path: &str) -> Option<(&'static dyn 
     if reports || ELSEWHERE.contains(&(provider, api)) {
         return None;
     }
+    // Voyage ranks in words of its own.
+    let api = if (provider, api) == ("voyage", "rerank") { "rerank_voyage" } else { api };
     let (_, dialect, operation) = APIS.iter().find(|(name, ..)| *name == api)?;
     let dialect = by_name(dialect)?;
     dialect.speaks(*operation).then_some((dialect, *operation))

@@ -1,5 +1,9 @@
 //! What a canonical request or answer says, one fact at a time, and which facts a translation dropped in silence.
 
+mod ranking;
+
+pub(crate) use ranking::{of_ranked, of_ranking};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use lockgate_dialects::canonical::{

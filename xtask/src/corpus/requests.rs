@@ -23,6 +23,7 @@ pub(crate) fn check(
             Operation::Chat => chat(own, provider, body),
             Operation::Complete => complete(own, provider, body),
             Operation::Embed => embed(own, provider, body),
+            Operation::Rerank => rerank(own, provider, body),
         };
         match faults {
             Ok(faults) => report.checked(own.name(), provider.name(), "request", case, &faults),
@@ -124,6 +125,18 @@ fn embed(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
     }
     let heard = read_or_fault!(writer.decode_request(&written), "the provider's API refuses what is written");
     Ok(facts::dropped(&facts::of_embedding(&asked), &facts::of_embedding(&heard), &losses))
+}
+
+fn rerank(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
+    let (Some(reader), Some(writer)) = (own.rerank(), provider.rerank()) else { return Ok(Vec::new()) };
+    let asked = read_or_fault!(reader.decode_request(body), "its own API refuses it");
+    let mut losses = Losses::default();
+    let written = writer.encode_request(&asked, &traits(false), &mut losses).map_err(Refused)?;
+    if own.name() == provider.name() {
+        return Ok(leaves(body, &written, &losses));
+    }
+    let heard = read_or_fault!(writer.decode_request(&written), "the provider's API refuses what is written");
+    Ok(facts::dropped(&facts::of_ranking(&asked), &facts::of_ranking(&heard), &losses))
 }
 
 fn leaves(body: &[u8], written: &[u8], losses: &Losses) -> Vec<String> {

@@ -59,7 +59,7 @@ fn decoder(dialect: &dyn Dialect, operation: Operation) -> Option<Box<dyn Stream
     match operation {
         Operation::Chat => dialect.chat()?.stream_decoder(),
         Operation::Complete => dialect.complete()?.stream_decoder(),
-        Operation::Embed => None,
+        Operation::Embed | Operation::Rerank => None,
     }
 }
 
@@ -67,7 +67,7 @@ fn encoder(dialect: &dyn Dialect, operation: Operation) -> Option<Box<dyn Stream
     match operation {
         Operation::Chat => dialect.chat()?.stream_encoder(true),
         Operation::Complete => dialect.complete()?.stream_encoder(true),
-        Operation::Embed => None,
+        Operation::Embed | Operation::Rerank => None,
     }
 }
 
@@ -75,7 +75,7 @@ fn meter(dialect: &dyn Dialect, operation: Operation) -> Option<Box<dyn UsageMet
     match operation {
         Operation::Chat => Some(dialect.chat()?.meter(true)),
         Operation::Complete => Some(dialect.complete()?.meter(true)),
-        Operation::Embed => None,
+        Operation::Embed | Operation::Rerank => None,
     }
 }
 

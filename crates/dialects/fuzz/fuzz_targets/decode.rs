@@ -24,6 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
             meter(codec.meter(true), bytes);
             meter(codec.meter(false), bytes);
         }
+        if let Some(codec) = dialect.rerank() {
+            let _read = (codec.decode_request(bytes).is_ok(), codec.decode_response(bytes).is_ok());
+            meter(codec.meter(), bytes);
+        }
         if let Some(codec) = dialect.embed() {
             let _read = codec.decode_request(bytes);
             meter(codec.meter(), bytes);

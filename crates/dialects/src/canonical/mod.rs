@@ -6,6 +6,7 @@ mod failure;
 mod losses;
 mod message;
 mod request;
+mod rerank;
 mod response;
 mod signature;
 mod usage;
@@ -22,6 +23,7 @@ pub use request::{
     ChatRequest, CompletionRequest, Extras, MaxTokens, Prompt, Reasoning, ResponseFormat, Sampling, Scale,
     Temperature, Tool, ToolChoice,
 };
+pub use rerank::{Document, Ranked, RerankRequest, RerankResponse};
 pub use response::{ChatResponse, Choice, CompletionChoice, CompletionResponse, FinishReason};
 pub use signature::Signature;
 pub use usage::Usage;
@@ -38,18 +40,21 @@ pub enum Operation {
     Complete,
     /// Texts in, vectors out.
     Embed,
+    /// A query and documents in, the best documents out.
+    Rerank,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Complete, Self::Embed];
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Complete, Self::Embed, Self::Rerank];
 
-    /// MLflow's word for it, as in `llm/v1/chat`.
+    /// MLflow's word for it, as in `llm/v1/chat`; where MLflow lacks it, a word of the same kind.
     pub fn mlflow_word(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Complete => "completions",
             Self::Embed => "embeddings",
+            Self::Rerank => "rerank",
         }
     }
 
@@ -59,6 +64,7 @@ impl Operation {
             Self::Chat => "llm/v1/chat",
             Self::Complete => "llm/v1/completions",
             Self::Embed => "llm/v1/embeddings",
+            Self::Rerank => "llm/v1/rerank",
         }
     }
 

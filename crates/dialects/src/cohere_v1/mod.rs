@@ -1,6 +1,7 @@
-//! Cohere's first API: `/v1/generate`, `/v1/embed` and `/v1/chat`.
+//! Cohere's first API: `/v1/generate`, `/v1/embed`, `/v1/chat` and `/v1/rerank`.
 
 pub(crate) mod request;
+pub(crate) mod rerank;
 pub(crate) mod usage;
 
 mod response;
@@ -8,9 +9,11 @@ mod stream;
 
 use crate::canonical::{
     ChatRequest, ChatResponse, CompletionRequest, CompletionResponse, EmbeddingRequest, EmbeddingResponse,
-    Failure, Losses,
+    Failure, Losses, RerankRequest, RerankResponse,
 };
-use crate::dialect::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
+use crate::dialect::{
+    ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, RerankCodec,
+};
 use crate::raw::{Bound, to_bytes};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
@@ -34,6 +37,10 @@ impl Dialect for CohereV1 {
     }
 
     fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        Some(self)
+    }
+
+    fn rerank(&self) -> Option<&dyn RerankCodec> {
         Some(self)
     }
 
@@ -145,6 +152,33 @@ impl EmbeddingCodec for CohereV1 {
 
     fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
         response::encode_embed(response, losses)
+    }
+
+    fn meter(&self) -> Box<dyn UsageMeter> {
+        usage::meter(false)
+    }
+}
+
+impl RerankCodec for CohereV1 {
+    fn decode_request(&self, body: &[u8]) -> Result<RerankRequest, Failure> {
+        rerank::decode_request(body)
+    }
+
+    fn encode_request(
+        &self,
+        request: &RerankRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure> {
+        Ok(rerank::encode_request(request, model, losses))
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<RerankResponse, Failure> {
+        rerank::decode_response(body)
+    }
+
+    fn encode_response(&self, response: &RerankResponse, losses: &mut Losses) -> Vec<u8> {
+        rerank::encode_response(response, losses)
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {

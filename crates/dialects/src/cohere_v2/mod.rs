@@ -1,15 +1,20 @@
-//! Cohere's second API: `/v2/chat` and `/v2/embed`.
+//! Cohere's second API: `/v2/chat`, `/v2/embed` and `/v2/rerank`.
 
 mod content;
 mod embed;
 mod errors;
 mod request;
+mod rerank;
 mod response;
 mod stream;
 mod usage;
 
-use crate::canonical::{ChatRequest, ChatResponse, EmbeddingRequest, EmbeddingResponse, Failure, Losses};
-use crate::dialect::{ChatCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits};
+use crate::canonical::{
+    ChatRequest, ChatResponse, EmbeddingRequest, EmbeddingResponse, Failure, Losses, RerankRequest,
+    RerankResponse,
+};
+use crate::cohere_v1;
+use crate::dialect::{ChatCodec, Dialect, EmbeddingCodec, ErrorReply, ModelTraits, RerankCodec};
 use crate::stream::{StreamDecoder, StreamEncoder, UsageMeter};
 
 /// Why a field of another API is lost.
@@ -28,6 +33,10 @@ impl Dialect for CohereV2 {
     }
 
     fn embed(&self) -> Option<&dyn EmbeddingCodec> {
+        Some(self)
+    }
+
+    fn rerank(&self) -> Option<&dyn RerankCodec> {
         Some(self)
     }
 
@@ -92,6 +101,33 @@ impl EmbeddingCodec for CohereV2 {
 
     fn encode_response(&self, response: &EmbeddingResponse, losses: &mut Losses) -> Vec<u8> {
         embed::encode_response(response, losses)
+    }
+
+    fn meter(&self) -> Box<dyn UsageMeter> {
+        embed::meter()
+    }
+}
+
+impl RerankCodec for CohereV2 {
+    fn decode_request(&self, body: &[u8]) -> Result<RerankRequest, Failure> {
+        rerank::decode_request(body)
+    }
+
+    fn encode_request(
+        &self,
+        request: &RerankRequest,
+        model: &ModelTraits,
+        losses: &mut Losses,
+    ) -> Result<Vec<u8>, Failure> {
+        Ok(rerank::encode_request(request, model, losses))
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<RerankResponse, Failure> {
+        cohere_v1::rerank::decode_response(body)
+    }
+
+    fn encode_response(&self, response: &RerankResponse, losses: &mut Losses) -> Vec<u8> {
+        rerank::encode_response(response, losses)
     }
 
     fn meter(&self) -> Box<dyn UsageMeter> {

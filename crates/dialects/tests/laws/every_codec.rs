@@ -49,6 +49,10 @@ proptest! {
                 let _read = (codec.decode_request(&bytes).is_ok(), codec.decode_response(&bytes).is_ok());
                 meters.push(codec.meter());
             }
+            if let Some(codec) = dialect.rerank() {
+                let _read = (codec.decode_request(&bytes).is_ok(), codec.decode_response(&bytes).is_ok());
+                meters.push(codec.meter());
+            }
             for mut meter in meters {
                 meter.feed(&bytes);
                 meter.usage();

@@ -63,6 +63,7 @@ fn object(listing: Listing, route: &Route, created: i64) -> Value {
             let methods: &[&str] = match operation {
                 Operation::Chat | Operation::Complete => &["generateContent"],
                 Operation::Embed => &["embedContent", "batchEmbedContents"],
+                Operation::Rerank => &[],
             };
             let name = format!("models/{name}");
             json!({ "name": name, "displayName": route.name, "supportedGenerationMethods": methods })
@@ -72,6 +73,7 @@ fn object(listing: Listing, route: &Route, created: i64) -> Value {
                 Operation::Chat => "chat",
                 Operation::Complete => "generate",
                 Operation::Embed => "embed",
+                Operation::Rerank => "rerank",
             };
             json!({ "name": name, "endpoints": [endpoint] })
         }

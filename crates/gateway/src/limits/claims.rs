@@ -60,7 +60,7 @@ fn add(claims: &mut Claims, call: &Call, scope: Scope, key: Key, estimate: &mut 
 
 fn estimated(call: &Call) -> Estimate {
     let most = match &call.asked {
-        _ if call.operation == Operation::Embed => Some(0),
+        _ if matches!(call.operation, Operation::Embed | Operation::Rerank) => Some(0),
         Some(asked) => asked.most_tokens(),
         None => call.surface.dialect.bound().read(&call.body),
     };

@@ -2,28 +2,35 @@
 
 use lockgate_dialects::canonical::{
     ChatRequest, Class, CompletionRequest, EmbeddingRequest, Encoding, Extras, Failure, Losses, Message,
-    Operation, Sampling, Usage, bridge,
+    Operation, RerankRequest, Sampling, Usage, bridge,
 };
 use lockgate_dialects::stream::{StreamDecoder, StreamEncoder, UsageMeter};
-use lockgate_dialects::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits};
+use lockgate_dialects::{ChatCodec, CompletionCodec, Dialect, EmbeddingCodec, ModelTraits, RerankCodec};
 
 /// What a body asks, understood.
 pub(crate) enum Asked {
     Chat(Box<ChatRequest>),
     Complete(Box<CompletionRequest>),
     Embed(Box<EmbeddingRequest>),
+    Rerank(Box<RerankRequest>),
 }
 
 impl Asked {
     /// Understands a client's body.
     ///
     /// # Errors
-    /// A [`Failure`] that names each wrong field.
+    /// A [`Failure`] that names each wrong field, or says that the client's API has no such operation.
     pub(crate) fn decode(dialect: &dyn Dialect, operation: Operation, body: &[u8]) -> Result<Self, Failure> {
+        if !dialect.speaks(operation) {
+            let message =
+                format!("The route serves {}, which this API does not have", operation.route_type());
+            return Err(Failure::new(Class::WrongOperation, message));
+        }
         Ok(match operation {
             Operation::Chat => Self::Chat(Box::new(chat(dialect)?.decode_request(body)?)),
             Operation::Complete => Self::Complete(Box::new(complete(dialect)?.decode_request(body)?)),
             Operation::Embed => Self::Embed(Box::new(embed(dialect)?.decode_request(body)?)),
+            Operation::Rerank => Self::Rerank(Box::new(rerank(dialect)?.decode_request(body)?)),
         })
     }
 
@@ -47,6 +54,9 @@ impl Asked {
                 chat(dialect)?.encode_request(&bridge::as_chat(*asked, losses)?, traits, losses)
             }
             (Self::Embed(asked), Operation::Embed) => embed(dialect)?.encode_request(&asked, traits, losses),
+            (Self::Rerank(asked), Operation::Rerank) => {
+                rerank(dialect)?.encode_request(&asked, traits, losses)
+            }
             _ => Err(unspoken(dialect, operation)),
         }
     }
@@ -57,6 +67,7 @@ impl Asked {
             Self::Chat(asked) => asked.model.as_deref(),
             Self::Complete(asked) => asked.model.as_deref(),
             Self::Embed(asked) => asked.model.as_deref(),
+            Self::Rerank(asked) => asked.model.as_deref(),
         }
     }
 
@@ -64,7 +75,7 @@ impl Asked {
         match self {
             Self::Chat(asked) => asked.stream == Some(true),
             Self::Complete(asked) => asked.stream == Some(true),
-            Self::Embed(_) => false,
+            Self::Embed(_) | Self::Rerank(_) => false,
         }
     }
 
@@ -73,7 +84,7 @@ impl Asked {
         match self {
             Self::Chat(asked) => asked.stream = Some(streamed),
             Self::Complete(asked) => asked.stream = Some(streamed),
-            Self::Embed(_) => {}
+            Self::Embed(_) | Self::Rerank(_) => {}
         }
     }
 
@@ -82,7 +93,7 @@ impl Asked {
         match self {
             Self::Chat(asked) => asked.stream_usage,
             Self::Complete(asked) => asked.stream_usage,
-            Self::Embed(_) => false,
+            Self::Embed(_) | Self::Rerank(_) => false,
         }
     }
 
@@ -91,7 +102,7 @@ impl Asked {
         match self {
             Self::Chat(asked) => asked.stream_usage = true,
             Self::Complete(asked) => asked.stream_usage = true,
-            Self::Embed(_) => {}
+            Self::Embed(_) | Self::Rerank(_) => {}
         }
     }
 
@@ -101,7 +112,7 @@ impl Asked {
         match self {
             Self::Embed(asked) if mlflow && asked.encoding == Some(Encoding::Base64) => None,
             Self::Embed(asked) => Some(asked.encoding.unwrap_or(Encoding::Float)),
-            Self::Chat(_) | Self::Complete(_) => None,
+            Self::Chat(_) | Self::Complete(_) | Self::Rerank(_) => None,
         }
     }
 
@@ -109,7 +120,7 @@ impl Asked {
         match self {
             Self::Chat(asked) => Some(&asked.sampling),
             Self::Complete(asked) => Some(&asked.sampling),
-            Self::Embed(_) => None,
+            Self::Embed(_) | Self::Rerank(_) => None,
         }
     }
 
@@ -124,13 +135,14 @@ impl Asked {
             Self::Chat(asked) => &asked.extras,
             Self::Complete(asked) => &asked.extras,
             Self::Embed(asked) => &asked.extras,
+            Self::Rerank(asked) => &asked.extras,
         }
     }
 
     pub(crate) fn messages(&self) -> &[Message] {
         match self {
             Self::Chat(asked) => &asked.messages,
-            Self::Complete(_) | Self::Embed(_) => &[],
+            Self::Complete(_) | Self::Embed(_) | Self::Rerank(_) => &[],
         }
     }
 }
@@ -195,6 +207,11 @@ impl Sides {
                 missing.encoding.map_or(Ok(()), |encoding| response.recode(encoding))?;
                 Ok((embed(self.client)?.encode_response(&response, losses), response.usage))
             }
+            (Operation::Rerank, _) => {
+                let mut response = rerank(self.provider)?.decode_response(body)?;
+                response.model = response.model.or_else(model);
+                Ok((rerank(self.client)?.encode_response(&response, losses), response.usage))
+            }
         }
     }
 
@@ -206,7 +223,7 @@ impl Sides {
         let decoder = match self.answered {
             Operation::Chat => self.provider.chat()?.stream_decoder()?,
             Operation::Complete => self.provider.complete()?.stream_decoder()?,
-            Operation::Embed => return None,
+            Operation::Embed | Operation::Rerank => return None,
         };
         Some((decoder, self.stream_encoder(include_usage)?))
     }
@@ -216,7 +233,7 @@ impl Sides {
         match self.asked {
             Operation::Chat => self.client.chat()?.stream_encoder(include_usage),
             Operation::Complete => self.client.complete()?.stream_encoder(include_usage),
-            Operation::Embed => None,
+            Operation::Embed | Operation::Rerank => None,
         }
     }
 
@@ -226,6 +243,7 @@ impl Sides {
             Operation::Chat => self.provider.chat()?.meter(streamed),
             Operation::Complete => self.provider.complete()?.meter(streamed),
             Operation::Embed => self.provider.embed()?.meter(),
+            Operation::Rerank => self.provider.rerank()?.meter(),
         })
     }
 }
@@ -240,6 +258,10 @@ fn complete(dialect: &dyn Dialect) -> Result<&dyn CompletionCodec, Failure> {
 
 fn embed(dialect: &dyn Dialect) -> Result<&dyn EmbeddingCodec, Failure> {
     dialect.embed().ok_or_else(|| unspoken(dialect, Operation::Embed))
+}
+
+fn rerank(dialect: &dyn Dialect) -> Result<&dyn RerankCodec, Failure> {
+    dialect.rerank().ok_or_else(|| unspoken(dialect, Operation::Rerank))
 }
 
 /// A catalogue entry names a dialect for an operation that the dialect lacks.

@@ -156,6 +156,8 @@ const SPOKEN: &[(&str, &str, Option<Operation>)] = &[
     ("/api/embed", "ollama", Some(Operation::Embed)),
     ("/chat", "cohere_v1", Some(Operation::Chat)),
     ("/embed", "cohere_v1", Some(Operation::Embed)),
+    ("/v2/rerank", "cohere_v2", Some(Operation::Rerank)),
+    ("/rerank", "jina_rerank", Some(Operation::Rerank)),
     ("/invocations", "mlflow_serving", None),
 ];
 

@@ -77,7 +77,11 @@ mod tests {
     fn described(style: Style) -> Value {
         let route = |(name, operation)| sample::route(name, style, operation);
         let routes = [("a", Operation::Chat), ("b", Operation::Complete), ("c", Operation::Embed)].map(route);
-        let reply = answer(&sample::view(routes.to_vec()));
+        described_of(routes.to_vec())
+    }
+
+    fn described_of(routes: Vec<lockgate_config::Route>) -> Value {
+        let reply = answer(&sample::view(routes));
         assert_eq!(reply.headers()["content-type"], "application/json");
         serde_json::from_slice(reply.body()).expect("JSON")
     }
@@ -140,15 +144,24 @@ mod tests {
     }
 
     #[test]
+    fn a_route_that_ranks_is_described_where_it_is_asked() {
+        let document = described_of(vec![sample::route("r", Style::Endpoints, Operation::Rerank)]);
+        let asked: Vec<_> = paths(&document).into_iter().filter(|path| path.starts_with("post /")).collect();
+        assert!(asked.contains(&"post /v1/rerank".to_owned()), "{asked:?}");
+        assert!(!asked.iter().any(|path| path.contains("invocations")), "{asked:?}");
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
-        for style in [Style::Classic, Style::Endpoints, Style::Traffic] {
-            let document = described(style);
+        let ranks = described_of(vec![sample::route("r", Style::Endpoints, Operation::Rerank)]);
+        let styles = [Style::Classic, Style::Endpoints, Style::Traffic].map(described);
+        for document in styles.into_iter().chain([ranks]) {
             let mut references = Vec::new();
             collect(&document, &mut references);
             assert!(references.len() > 20);
             for reference in references {
                 let at = reference.strip_prefix('#').expect("within the document");
-                assert!(document.pointer(at).is_some(), "{reference} in {style:?}");
+                assert!(document.pointer(at).is_some(), "{reference}");
             }
         }
     }

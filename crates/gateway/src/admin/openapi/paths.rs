@@ -9,12 +9,14 @@ use serde_json::{Map, Value, json};
 /// Every path and what stands there.
 pub(super) fn of(view: &View) -> Map<String, Value> {
     let mut paths = Map::new();
-    for route in view.routes() {
+    // MLflow's paths do not rank.
+    for route in view.routes().filter(|route| route.operation != Operation::Rerank) {
         let prefix = if route.style == Style::Classic { "gateway" } else { "endpoints" };
         paths.insert(format!("/{prefix}/{}/invocations", route.name), invocations(route));
     }
     if view.routes().any(|route| route.style != Style::Classic) {
-        for operation in Operation::ALL {
+        let ranks = view.routes().any(|route| route.operation == Operation::Rerank);
+        for operation in Operation::ALL.into_iter().filter(|of| ranks || *of != Operation::Rerank) {
             paths.insert(openai_path(operation).to_owned(), openai(operation, view));
         }
         listings(&mut paths, &NEWER, view);
@@ -58,6 +60,7 @@ fn word(operation: Operation) -> &'static str {
         Operation::Chat => "Chat",
         Operation::Complete => "Completion",
         Operation::Embed => "Embedding",
+        Operation::Rerank => "Rerank",
     }
 }
 
@@ -66,6 +69,7 @@ fn tag(operation: Operation) -> &'static str {
         Operation::Chat => "Chat",
         Operation::Complete => "Completions",
         Operation::Embed => "Embeddings",
+        Operation::Rerank => "Ranking",
     }
 }
 
@@ -74,6 +78,7 @@ fn openai_path(operation: Operation) -> &'static str {
         Operation::Chat => "/v1/chat/completions",
         Operation::Complete => "/v1/completions",
         Operation::Embed => "/v1/embeddings",
+        Operation::Rerank => "/v1/rerank",
     }
 }
 
@@ -87,6 +92,9 @@ fn openai(operation: Operation, view: &View) -> Value {
         }
         Operation::Complete => json!({ "model": model, "prompt": "A lock gate is", "max_tokens": 64 }),
         Operation::Embed => json!({ "model": model, "input": "A lock gate holds back water." }),
+        Operation::Rerank => {
+            json!({ "model": model, "query": "water", "documents": ["A lock gate.", "Water."] })
+        }
     };
     let schema = reference("schemas", &format!("{}Request", word(operation)));
     json!({ "post": {

@@ -3,7 +3,7 @@
 use super::{Entry, Listing, Page, Surface};
 use crate::view::View;
 use lockgate_dialects::by_name;
-use lockgate_dialects::canonical::Operation::{self, Chat, Complete, Embed};
+use lockgate_dialects::canonical::Operation::{self, Chat, Complete, Embed, Rerank};
 
 /// An API as its SDKs see it: a base URL, and paths below it.
 struct Api {
@@ -55,6 +55,7 @@ static APIS: &[Api] = &[
             call("responses", "openai_responses", Chat),
             call("completions", "openai_completions", Complete),
             call("embeddings", "openai_embeddings", Embed),
+            call("rerank", "jina_rerank", Rerank),
         ],
         models: Some(("models", Listing::OpenAi)),
         dialect: "openai_chat",
@@ -85,7 +86,11 @@ static APIS: &[Api] = &[
     },
     Api {
         prefixes: &["/v2/", "/cohere/v2/"],
-        calls: &[call("chat", "cohere_v2", Chat), call("embed", "cohere_v2", Embed)],
+        calls: &[
+            call("chat", "cohere_v2", Chat),
+            call("embed", "cohere_v2", Embed),
+            call("rerank", "cohere_v2", Rerank),
+        ],
         models: None,
         dialect: "cohere_v2",
     },
@@ -95,6 +100,7 @@ static APIS: &[Api] = &[
             call("chat", "cohere_v1", Chat),
             call("generate", "cohere_v1", Complete),
             call("embed", "cohere_v1", Embed),
+            call("rerank", "cohere_v1", Rerank),
         ],
         models: Some(("models", Listing::Cohere)),
         dialect: "cohere_v1",
@@ -137,6 +143,7 @@ pub(super) fn mlflow3(path: &str, view: &View) -> Option<Entry> {
         Chat => "openai_chat",
         Complete => "openai_completions",
         Embed => "openai_embeddings",
+        Rerank => "jina_rerank",
     };
     let (route, operation) = (Some(name.to_owned()), Some(operation));
     Some(Entry::Call(Surface { dialect: by_name(dialect)?, operation, route, streamed: None, mlflow: false }))
