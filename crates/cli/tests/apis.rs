@@ -191,3 +191,30 @@ fn a_route_to_ollama_serves_openais_clients_with_chat_streams_tools_and_vectors(
     let vectors = gateway.post("/v1/embeddings", &json!({"model": "vectors", "input": "x"})).send().json();
     assert!(vectors["data"][0]["embedding"].is_array(), "{vectors}");
 }
+
+#[test]
+fn a_route_to_cohere_is_asked_over_its_newer_api_except_by_mlflows_clients() {
+    let provider = Provider::start();
+    let gateway = Launch::new(BINARY)
+        .config(format!(
+            "endpoints:
+  - name: command
+    endpoint_type: llm/v1/chat
+    model: {{provider: cohere, name: c, config: {{cohere_api_key: k, cohere_api_base: \"{}/a/v1\"}}}}
+",
+            provider.url()
+        ))
+        .start();
+    provider.demo(&json!({"tool_call": {"name": "look", "arguments": {"at": "it"}}}));
+    let tools = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);
+    let body = json!({"model": "command", "messages": turn(), "tools": tools});
+    let answer = gateway.post("/v1/chat/completions", &body).send().json();
+    assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], "look", "{answer}");
+    assert_eq!(provider.last().path, "/a/v2/chat");
+    let streamed = json!({"model": "command", "messages": turn(), "tools": tools, "stream": true});
+    let streamed = gateway.post("/v1/chat/completions", &streamed).send().text();
+    assert!(streamed.contains(r#""finish_reason":"tool_calls""#), "{streamed}");
+    provider.demo(&json!({}));
+    let answer = gateway.post("/endpoints/command/invocations", &json!({"messages": turn()})).send();
+    assert_eq!((answer.status, provider.last().path.as_str()), (200, "/a/v1/chat"), "{}", answer.text());
+}

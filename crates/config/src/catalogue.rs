@@ -139,7 +139,7 @@ impl Operations {
 pub(crate) struct HowTo {
     /// The dialect it speaks, such as `openai_chat`.
     pub(crate) dialect: String,
-    /// The path below the base, and a query after `?` where it wants one. Where it names `{model}`, the body leaves
+    /// The path below the base, and a query after `?` where it wants one. `../` leaves out the version at the base's end. Where it names `{model}`, the body leaves
     /// the model out.
     pub(crate) path: String,
     /// The path for streams, where it is another.
@@ -157,12 +157,17 @@ pub(crate) struct HowTo {
     /// What MLflow's provider refuses, in its order.
     #[serde(default)]
     pub(crate) refuses: Vec<Refusal>,
+    /// How it is asked for clients of every other API, where MLflow's contract fixes an older one.
+    #[serde(default)]
+    pub(crate) beyond_mlflow: Option<Box<HowTo>>,
 }
 
 impl HowTo {
     /// The paths at which it is asked.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.path).chain(&self.stream_path)
+        let beyond = self.beyond_mlflow.as_deref();
+        let beyond = beyond.into_iter().flat_map(|how| std::iter::once(&how.path).chain(&how.stream_path));
+        std::iter::once(&self.path).chain(&self.stream_path).chain(beyond)
     }
 
     /// Whether a path names the model.

@@ -342,6 +342,8 @@ pub struct Api {
     pub allows_model: bool,
     /// Only public addresses may be connected to, whatever the host's name leads to.
     pub public_only: bool,
+    /// How it is asked for clients of every other API than MLflow's, where that is another way. On the same server.
+    pub beyond_mlflow: Option<Box<Self>>,
 }
 
 impl fmt::Debug for Api {
@@ -360,6 +362,7 @@ impl fmt::Debug for Api {
             .field("refuses", &self.refuses.len())
             .field("allows_model", &self.allows_model)
             .field("public_only", &self.public_only)
+            .field("beyond_mlflow", &self.beyond_mlflow)
             .finish()
     }
 }

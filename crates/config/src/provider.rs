@@ -18,7 +18,11 @@ pub(crate) fn check(provider: &Provider, node: &Node, notes: &Notes) -> bool {
     for operation in Operation::ALL {
         if let Some(how) = provider.operations.of(operation) {
             let at = node.get("operations").and_then(|operations| operations.get(operation.mlflow_word()));
-            whole &= dialect(how, operation, at.unwrap_or(node), notes);
+            let at = at.unwrap_or(node);
+            whole &= dialect(how, operation, at, notes);
+            if let Some(beyond) = &how.beyond_mlflow {
+                whole &= dialect(beyond, operation, at.get("beyond_mlflow").unwrap_or(at), notes);
+            }
         }
     }
     let asked = Operation::ALL.iter().any(|operation| provider.operations.of(*operation).is_some());

@@ -46,6 +46,9 @@ pub(crate) fn check(
     let mut service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
     if let Service::Http(HttpService { api: Some(api), .. }) = &mut service {
         api.public_only = check.guard.is_some_and(|guard| !guard.private_addresses);
+        if let Some(beyond) = &mut api.beyond_mlflow {
+            beyond.public_only = api.public_only;
+        }
     }
     if settings.brought && !matches!(&service, Service::Http(http) if !http.brought.is_empty()) {
         let message = "This provider takes no credential in a header, so callers cannot bring theirs";
@@ -200,7 +203,7 @@ fn api(
     let name = model.unwrap_or_default();
     let most =
         provider.models.max_output_tokens.iter().find(|most| listed(std::slice::from_ref(&most.model), name));
-    Some(Api {
+    let asked_by = |how: &HowTo, refuses: &[Refusal]| Api {
         operation: asked,
         dialect: how.dialect.clone(),
         url: url(&how.path),
@@ -221,7 +224,10 @@ fn api(
         refuses: refuses.to_vec(),
         allows_model: provider.allows_model,
         public_only: false,
-    })
+        beyond_mlflow: None,
+    };
+    let beyond_mlflow = how.beyond_mlflow.as_deref().map(|how| Box::new(asked_by(how, &[])));
+    Some(Api { beyond_mlflow, ..asked_by(how, refuses) })
 }
 
 /// Whether the version of the API that the settings name is older than `stream_options`.

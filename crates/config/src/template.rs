@@ -41,7 +41,8 @@ pub(crate) fn fill_encoded(template: &str, value: &dyn Fn(&str) -> Option<String
     fill(template, &|key| value(key).map(|value| utf8_percent_encode(&value, REST).to_string()))
 }
 
-/// Joins a base and paths with exactly one slash each. Queries stand at the end: the base's, those of the paths, and
+/// Joins a base and paths with exactly one slash each. A path that begins with `../` takes the place of a version at the
+/// end of what stands before it. Queries stand at the end: the base's, those of the paths, and
 /// `query`.
 pub(crate) fn join(base: &str, paths: &[&str], query: Option<&str>) -> String {
     let base = base.split('#').next().unwrap_or_default();
@@ -50,7 +51,11 @@ pub(crate) fn join(base: &str, paths: &[&str], query: Option<&str>) -> String {
     let mut queries = vec![base_query];
     for path in paths {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let path = path.trim_matches('/');
+        let beside = path.strip_prefix("../");
+        if beside.is_some() {
+            without_version(&mut url);
+        }
+        let path = beside.unwrap_or(path).trim_matches('/');
         if !path.is_empty() {
             url.push('/');
             url.push_str(path);
@@ -66,9 +71,30 @@ pub(crate) fn join(base: &str, paths: &[&str], query: Option<&str>) -> String {
     utf8_percent_encode(&url, NEVER).to_string()
 }
 
+/// Takes a last step such as `v1` off.
+fn without_version(url: &mut String) {
+    let is_version = |step: &str| {
+        step.strip_prefix('v')
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if let Some((before, last)) = url.rsplit_once('/')
+        && is_version(last)
+    {
+        url.truncate(before.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_another_version_stands_beside_the_bases() {
+        assert_eq!(join("https://h/v1", &["../v2/chat"], None), "https://h/v2/chat");
+        assert_eq!(join("https://h/a/v1/?t=1", &["", "../v2/chat"], None), "https://h/a/v2/chat?t=1");
+        assert_eq!(join("https://h/a", &["../v2/chat"], None), "https://h/a/v2/chat");
+        assert_eq!(join("https://v1", &["../v2/chat"], None), "https://v1/v2/chat");
+    }
 
     #[test]
     fn a_url_has_one_slash_between_its_parts_and_its_query_at_the_end() {

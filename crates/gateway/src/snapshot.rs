@@ -106,11 +106,18 @@ pub(crate) struct HttpService {
     pub(crate) traits: ModelTraits,
     pub(crate) refuses: Vec<Refusal>,
     pub(crate) allows_model: bool,
+    /// How the same server is asked for clients of other APIs than MLflow's, where that is another way.
+    beyond_mlflow: Option<Box<Self>>,
     /// The scripted provider answers in this process, with these options; nothing is sent.
     pub(crate) demo: Option<Map<String, Value>>,
 }
 
 impl HttpService {
+    /// The way to ask for a client of MLflow's API, or of another.
+    pub(crate) fn asked_by(&self, mlflow: bool) -> &Self {
+        self.beyond_mlflow.as_deref().filter(|_| !mlflow).unwrap_or(self)
+    }
+
     /// Where the provider is asked.
     pub(crate) fn path(&self, streamed: bool) -> &PathAndQuery {
         self.stream_path.as_ref().filter(|_| streamed).unwrap_or(&self.path)
@@ -244,7 +251,10 @@ fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Targ
 }
 
 fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String> {
-    let Some(api) = &config.api else { return Ok(Service::Lacking) };
+    config.api.as_ref().map_or(Ok(Service::Lacking), |api| service_of(config, api))
+}
+
+fn service_of(config: &lockgate_config::HttpService, api: &lockgate_config::Api) -> Result<Service, String> {
     // MLflow starts with a URL that leads nowhere, and so do we: the route's calls say what is wrong.
     let Some((uri, origin)) =
         api.url.parse().ok().and_then(|uri: Uri| Some((uri.clone(), Origin::of(&uri, api.public_only)?)))
@@ -252,7 +262,15 @@ fn http_service(config: &lockgate_config::HttpService) -> Result<Service, String
         let text = "The route's base URL is not an http or https URL; mend it in the config";
         return Ok(Service::Uncallable(Failure::new(Class::UpstreamUnreachable, text)));
     };
+    let beyond_mlflow = match &api.beyond_mlflow {
+        None => None,
+        Some(api) => match service_of(config, api)? {
+            Service::Http(service) => Some(service),
+            other => return Ok(other),
+        },
+    };
     Ok(Service::Http(Box::new(HttpService {
+        beyond_mlflow,
         operation: api.operation,
         dialect: dialect(&api.dialect)?,
         host: HeaderValue::try_from(origin.authority())
@@ -282,6 +300,7 @@ fn demo_service(
     model: Option<String>,
 ) -> Result<Service, String> {
     Ok(Service::Http(Box::new(HttpService {
+        beyond_mlflow: None,
         operation,
         dialect: dialect(match operation {
             Operation::Chat => "openai_chat",

@@ -251,7 +251,11 @@ pub(super) fn nonsense() -> impl Strategy<Value = Value> {
         Just(json!("text")),
         Just(json!("tool_use")),
         Just(json!("stream-end")),
-        Just(json!("message_stop"))
+        Just(json!("message_stop")),
+        Just(json!("content-start")),
+        Just(json!("content-delta")),
+        Just(json!("tool-call-start")),
+        Just(json!("message-end"))
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         let name = proptest::sample::select(vec![
@@ -281,6 +285,13 @@ pub(super) fn nonsense() -> impl Strategy<Value = Value> {
             "content_block",
             "thinking",
             "is_finished",
+            "done",
+            "tool_calls",
+            "function",
+            "name",
+            "documents",
+            "query",
+            "results",
             "output",
             "toolUse",
             "toolResult",

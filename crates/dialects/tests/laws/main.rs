@@ -7,5 +7,6 @@ mod every_codec;
 mod grammar;
 mod json;
 mod made_up;
+mod one_block;
 mod openai;
 mod responses;

@@ -69,7 +69,7 @@ pub(crate) async fn ask(worker: &Worker, call: Call, permit: Permit<'_>) -> Resu
     let target = call.route.target(|below| fastrand::u32(..below)).clone();
     permit.account.target(target.clone());
     let service = match &target.service {
-        Service::Http(service) => service,
+        Service::Http(service) => service.asked_by(call.surface.mlflow),
         Service::Lacking => return Err(lacking(&target, &call, false)),
         Service::Uncallable(failure) => return Err(failure.clone()),
     };
