@@ -1,6 +1,6 @@
 //! Streams as clients see them: whole, with nothing that was not asked for, and never ended as if whole when cut.
 
-use lockgate_testkit::{Answer, Gateway, Piece, Provider, Said, said};
+use lockgate_testkit::{Answer, End, Gateway, Piece, Provider, Said, said};
 use serde_json::json;
 use std::time::Duration;
 
@@ -144,4 +144,140 @@ fn an_answer_that_is_no_stream_is_not_asked_for_a_streams_usage() {
     let body = json!({"model": "openai", "messages": [{"role": "user", "content": "x"}]});
     gateway.post("/v1/chat/completions", &body).send();
     assert!(!provider.last().text().contains("stream_options"));
+}
+
+/// A small stream, event by event, with how many of its events make it whole although the last ones are missing.
+const OPENAI: [&str; 5] = [
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"eins\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"zwei\"},\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: [DONE]\n\n",
+];
+const TEXT: [&str; 4] = [
+    "data: {\"id\":\"c\",\"object\":\"text_completion\",\"choices\":[{\"text\":\"eins\",\"index\":0,\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c\",\"object\":\"text_completion\",\"choices\":[{\"text\":\"zwei\",\"index\":0,\"finish_reason\":null}]}\n\n",
+    "data: {\"id\":\"c\",\"object\":\"text_completion\",\"choices\":[{\"text\":\"\",\"index\":0,\"finish_reason\":\"stop\"}]}\n\n",
+    "data: [DONE]\n\n",
+];
+const ANTHROPIC: [&str; 7] = [
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-3\",\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"eins\"}}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"zwei\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+];
+
+/// Asks for a stream in one of the client's APIs.
+fn ask_in(gateway: &Gateway, api: &str, route: &str) -> Answer {
+    let mut body = json!({"model": route, "stream": true});
+    if route == "text" {
+        body["prompt"] = json!("x");
+    } else {
+        body["messages"] = json!([{"role": "user", "content": "x"}]);
+    }
+    let path = match api {
+        "anthropic" => {
+            body["max_tokens"] = json!(9);
+            "/anthropic/v1/messages".to_owned()
+        }
+        "mlflow" => {
+            body.as_object_mut().expect("an object").remove("model");
+            format!("/endpoints/{route}/invocations")
+        }
+        _ if route == "text" => "/v1/completions".to_owned(),
+        _ => "/v1/chat/completions".to_owned(),
+    };
+    gateway.post(&path, &body).send()
+}
+
+#[test]
+fn a_stream_that_is_cut_after_any_event_ends_in_an_error_and_never_in_a_stop() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let streams: [(&str, &[&str], usize); 3] =
+        [("openai", &OPENAI, 4), ("text", &TEXT, 3), ("anthropic", &ANTHROPIC, usize::MAX)];
+    for (route, events, ends_at) in streams {
+        for kept in 0..events.len() {
+            for end in [End::Clean, End::Cut] {
+                let pieces: Vec<_> = events[..kept].iter().map(|event| event.as_bytes()).collect();
+                let told = Said { end, ..stream(&pieces) };
+                provider.script(move |_| told.clone());
+                for api in ["openai", "anthropic", "mlflow"] {
+                    if (api, route) == ("anthropic", "text") {
+                        continue; // its API has no completions
+                    }
+                    let answer = ask_in(&gateway, api, route);
+                    let what = format!("{api} {route} {kept} {end:?}: {} {}", answer.status, answer.text());
+                    if kept >= ends_at && end == End::Clean {
+                        assert_whole(api, &answer, &what);
+                    } else {
+                        // The provider's own word for its end may have come, but nothing after it.
+                        assert_broken(&answer, kept < ends_at.min(6), &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn assert_whole(api: &str, answer: &Answer, what: &str) {
+    assert_eq!(answer.status, 200, "{what}");
+    assert!(answer.text().contains("eins") && !answer.text().contains("\"error\""), "{what}");
+    let stop = if api == "anthropic" { "message_stop" } else { r#""finish_reason":"stop""# };
+    assert!(answer.text().contains(stop), "{what}");
+}
+
+#[track_caller]
+fn assert_broken(answer: &Answer, without_stop: bool, what: &str) {
+    if answer.status != 200 {
+        return assert_eq!(answer.status, 502, "{what}");
+    }
+    let events = answer.events();
+    assert!(events.last().is_some_and(|last| last.contains("\"error\"")), "{what}");
+    for end in ["[DONE]", "message_stop\""] {
+        assert!(!answer.text().contains(end), "{what}");
+    }
+    if without_stop {
+        let stops = [r#""finish_reason":"stop""#, r#""stop_reason":"end_turn""#];
+        assert!(!stops.iter().any(|stop| answer.text().contains(stop)), "{what}");
+    }
+}
+
+#[test]
+fn a_stream_of_a_server_that_says_no_done_passes_whole_and_is_translated_with_one() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let events = &OPENAI[..4];
+    let pieces: Vec<_> = events.iter().map(|event| event.as_bytes()).collect();
+    let told = stream(&pieces);
+    provider.script(move |_| told.clone());
+    assert_eq!(ask_in(&gateway, "openai", "openai").text(), events.concat());
+    // A completion that a chat model answers.
+    let config = format!(
+        "routes: [{{name: bridged, route_type: llm/v1/completions, model: {{provider: openai, name: gpt-4, config: \
+         {{openai_api_key: k, openai_api_base: \"{}/v1\"}}}}}}]",
+        provider.url()
+    );
+    let bridging = Gateway::start(BINARY, Some(&config));
+    let body = json!({"model": "bridged", "prompt": "x", "stream": true});
+    let answer = bridging.post("/v1/completions", &body).send();
+    assert_eq!(answer.events().last().map(String::as_str), Some("[DONE]"), "{}", answer.text());
+}
+
+#[test]
+fn one_of_two_choices_without_its_reason_makes_a_stream_that_broke_off() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let other = OPENAI[1].replace("\"index\":0", "\"index\":1");
+    let pieces: Vec<_> =
+        [OPENAI[1], &other, OPENAI[3]].iter().map(|event| event.as_bytes().to_vec()).collect();
+    provider.script(move |_| stream(&pieces.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+    for api in ["openai", "mlflow", "anthropic"] {
+        let answer = ask_in(&gateway, api, "openai");
+        assert!(answer.events().last().is_some_and(|last| last.contains("\"error\"")), "{}", answer.text());
+    }
 }

@@ -150,6 +150,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request to the first byte of the answer.
     pub first_byte: Duration,
+    /// From there to the first event of a stream; past it the client is told that its answer begins, and waits on.
+    pub first_event: Duration,
     /// Between two pieces of an answer.
     pub idle: Duration,
     /// For everything.
@@ -161,6 +163,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(300),
+            first_event: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(300),
         }

@@ -38,6 +38,7 @@ pub(crate) fn timeouts(
     Timeouts {
         connect: positive(check, &written.connect, inherited.connect),
         first_byte: positive(check, &written.first_byte, inherited.first_byte),
+        first_event: positive(check, &written.first_event, inherited.first_event),
         idle: positive(check, &written.idle, inherited.idle),
         total: positive(check, &written.total, inherited.total),
     }

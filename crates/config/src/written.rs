@@ -391,6 +391,8 @@ pub(crate) struct Timeouts {
     pub(crate) connect: At<Duration>,
     /// From the request to the first byte of the answer; 300s.
     pub(crate) first_byte: At<Duration>,
+    /// From there to the first event of a stream, before its client is answered 200 and waits on; 10s.
+    pub(crate) first_event: At<Duration>,
     /// Between two pieces of an answer; 60s.
     pub(crate) idle: At<Duration>,
     /// For everything; 300s, or what MLFLOW_GATEWAY_ROUTE_TIMEOUT_SECONDS says.

@@ -125,7 +125,7 @@ fn drop_repeated(said: &mut Value) {
 /// Where the meter of bytes that pass sees another usage than the codec.
 pub(crate) fn metered(mut meter: Box<dyn UsageMeter>, bytes: &[u8], usage: Option<Usage>) -> Option<String> {
     bytes.chunks(97).for_each(|chunk| meter.feed(chunk));
-    if !meter.finished() {
+    if !meter.close() {
         return Some("the meter does not see the end".to_owned());
     }
     let seen = meter.usage();

@@ -1,6 +1,7 @@
 //! Why a call failed, in one form that every dialect can say.
 
 use super::Operation;
+use super::words::told_status;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -240,6 +241,8 @@ pub struct UpstreamError {
     pub content_type: Option<String>,
     /// When it is worth to try again, where the body says it.
     pub retry_after: Option<Duration>,
+    /// Whether these are the provider's words; else they say what is wrong with what it sent.
+    pub told: bool,
 }
 
 impl UpstreamError {
@@ -261,9 +264,10 @@ impl UpstreamError {
         }
     }
 
-    /// The taxonomy's class of the error.
+    /// The taxonomy's class of the error. One inside a stream has no status of its own; its words tell it.
     pub fn class(&self) -> Class {
-        match (self.status, self.code.as_deref()) {
+        let status = if self.status == 0 { told_status(self) } else { self.status };
+        match (status, self.code.as_deref()) {
             (400 | 413, Some("context_length_exceeded")) => Class::ContextWindow,
             (400 | 413 | 422, _) if self.tells_a_long_prompt() => Class::ContextWindow,
             (400, Some("content_filter" | "content_policy_violation")) => Class::ContentPolicy,
@@ -276,6 +280,7 @@ impl UpstreamError {
             (429, _) => Class::UpstreamRateLimited,
             (400..=499, _) => Class::UpstreamRefused,
             (503 | 529, _) => Class::UpstreamOverloaded,
+            (0, _) if self.kind.as_deref() == Some("stream_truncated") => Class::StreamTruncated,
             _ => Class::UpstreamError,
         }
     }
@@ -329,6 +334,7 @@ impl UpstreamError {
             kind: word(&["type", "status", "error_code", "error_type"]),
             code: word(&["code"]),
             param: word(&["param"]),
+            told: true,
             ..Self::default()
         }
     }

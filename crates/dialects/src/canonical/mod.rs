@@ -10,6 +10,7 @@ mod rerank;
 mod response;
 mod signature;
 mod usage;
+mod words;
 
 pub mod bridge;
 

@@ -2,11 +2,11 @@
 
 use crate::canonical::Usage;
 use crate::framing::sse::SseReader;
+use crate::openai_chat::stream::Ends;
 use crate::raw::{Object, ObjectWriter};
 use crate::stream::{UsageMeter, WholeMeter};
 use memchr::memmem;
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
 
 /// Reads a `usage` object; `None` when it holds no count. Anything odd in it is skipped.
 pub(crate) fn read(value: &RawValue) -> Option<Usage> {
@@ -98,9 +98,7 @@ struct StreamMeter {
 struct Seen {
     usage: Option<Usage>,
     finished: bool,
-    /// Choices that began, and those that have their reason: the end of a stream without `[DONE]`.
-    began: BTreeSet<u32>,
-    ended: BTreeSet<u32>,
+    ends: Ends,
 }
 
 impl UsageMeter for StreamMeter {
@@ -115,8 +113,14 @@ impl UsageMeter for StreamMeter {
     }
 
     fn finished(&self) -> bool {
-        let seen = &self.seen;
-        seen.finished || !seen.ended.is_empty() && seen.began.is_subset(&seen.ended)
+        self.seen.finished
+    }
+
+    /// Some servers send no `[DONE]`; their stream is whole when every choice is.
+    fn close(&mut self) -> bool {
+        let seen = &mut self.seen;
+        let _uncounted = self.reader.finish(|event| seen.event(event.data));
+        seen.finished || seen.ends.are_all()
     }
 }
 
@@ -124,38 +128,16 @@ impl Seen {
     fn event(&mut self, data: &[u8]) {
         if data.trim_ascii() == b"[DONE]" {
             self.finished = true;
-        } else if names_usage(data)
+            return;
+        }
+        self.ends.chunk(data);
+        if names_usage(data)
             && let Ok(mut chunk) = Object::parse(data)
             && let Some(usage) = chunk.take("usage").and_then(read)
         {
             self.usage.get_or_insert_default().update(usage);
         }
-        if memmem::find(data, b"\"role\"").is_some() || ends_a_choice(data) {
-            self.choices(data);
-        }
     }
-
-    fn choices(&mut self, data: &[u8]) {
-        let Ok(mut chunk) = Object::parse(data) else { return };
-        for (choice, place) in chunk.list("choices").ok().flatten().unwrap_or_default().into_iter().zip(0..) {
-            let Ok(mut choice) = Object::of(choice) else { continue };
-            let index = count(&mut choice, "index").and_then(|index| index.try_into().ok()).unwrap_or(place);
-            self.began.insert(index);
-            if choice.string("finish_reason").is_ok_and(|reason| reason.is_some_and(|word| !word.is_empty()))
-            {
-                self.ended.insert(index);
-            }
-        }
-    }
-}
-
-/// Whether a reason stands in the chunk: text that is not empty.
-fn ends_a_choice(data: &[u8]) -> bool {
-    const NAME: &[u8] = b"\"finish_reason\"";
-    memmem::find_iter(data, NAME).any(|at| {
-        let after = data[at + NAME.len()..].trim_ascii_start();
-        after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().first() == Some(&b'"'))
-    })
 }
 
 /// Whether an object stands under a field `usage` anywhere; most chunks have none, or `null`.

@@ -64,4 +64,10 @@ pub trait UsageMeter: Send {
 
     /// Whether the dialect's own end was seen (always true for a whole answer).
     fn finished(&self) -> bool;
+
+    /// The connection closed cleanly: whether the answer is whole. Where a dialect's end may be left out, it is so
+    /// although the end was not seen.
+    fn close(&mut self) -> bool {
+        self.finished()
+    }
 }

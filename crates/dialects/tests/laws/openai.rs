@@ -145,7 +145,7 @@ proptest! {
         cut(&stream, &cuts).into_iter().for_each(|chunk| meter.feed(chunk));
         if matches!(events.last(), Some(Event::Finished)) {
             prop_assert_eq!(meter.usage(), last);
-            prop_assert!(meter.finished());
+            prop_assert!(meter.close());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Asks a target: passes the bytes or translates them, and takes the answer apart.
 
-use super::stream::{Relay, Stream};
+use super::stream::{Opening, Relay, Stream};
 use super::translate::{Asked, Missing, Sides};
 use super::{Account, Call, Permit, Redactor, brought, refuse};
 use crate::server::{Reply, ReplyBody, Worker};
@@ -34,7 +34,13 @@ pub(crate) struct Answered {
 #[expect(clippy::large_enum_variant, reason = "it is made once per call and taken apart at once")]
 enum Body {
     Whole(Bytes),
-    Stream { upstream: upstream::UpstreamBody, relay: Relay, redactor: Redactor, request_id: String },
+    Stream {
+        upstream: upstream::UpstreamBody,
+        relay: Relay,
+        opening: Opening,
+        redactor: Redactor,
+        request_id: String,
+    },
 }
 
 impl Answered {
@@ -47,9 +53,12 @@ impl Answered {
                 account.close(StatusCode::OK);
                 ReplyBody::from(body)
             }
-            Body::Stream { upstream, relay, redactor, request_id } => {
+            Body::Stream { upstream, relay, opening, redactor, request_id } => {
                 account.stream(StatusCode::OK);
-                ReplyBody::Stream(Box::new(Stream::new(upstream, relay, redactor, request_id, account)))
+                let comments = self.content_type.as_bytes().starts_with(b"text/event-stream");
+                ReplyBody::Stream(Box::new(Stream::new(
+                    upstream, relay, opening, comments, redactor, request_id, account,
+                )))
             }
         };
         let mut reply = Response::new(body);
@@ -130,7 +139,8 @@ impl<'a> Exchange<'a> {
             return Err(self.blamed(rejected(self.service.dialect, answer, &redactor).await));
         }
         if self.call.streamed {
-            answer::streamed(&mut self, answer, redactor).await
+            let answered = answer::streamed(&mut self, answer, redactor).await;
+            answered.map_err(|failure| self.blamed(failure))
         } else {
             answer::whole(&mut self, answer, account, &redactor).await
         }

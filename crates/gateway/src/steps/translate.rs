@@ -215,17 +215,13 @@ impl Sides {
         }
     }
 
-    /// The reader of the provider's stream and the writer of the client's; `None` where one side has no streams.
-    pub(crate) fn stream(
-        &self,
-        include_usage: bool,
-    ) -> Option<(Box<dyn StreamDecoder>, Box<dyn StreamEncoder>)> {
-        let decoder = match self.answered {
-            Operation::Chat => self.provider.chat()?.stream_decoder()?,
-            Operation::Complete => self.provider.complete()?.stream_decoder()?,
-            Operation::Embed | Operation::Rerank => return None,
-        };
-        Some((decoder, self.stream_encoder(include_usage)?))
+    /// The reader of the provider's stream; `None` where it has none.
+    pub(crate) fn stream_decoder(&self) -> Option<Box<dyn StreamDecoder>> {
+        match self.answered {
+            Operation::Chat => self.provider.chat()?.stream_decoder(),
+            Operation::Complete => self.provider.complete()?.stream_decoder(),
+            Operation::Embed | Operation::Rerank => None,
+        }
     }
 
     /// The writer of the client's stream.

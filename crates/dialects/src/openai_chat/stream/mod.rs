@@ -5,6 +5,7 @@ mod blocks;
 mod chunk;
 mod decoder;
 mod encoder;
+mod ends;
 #[cfg(test)]
 mod tests;
 mod unasked;
@@ -12,4 +13,5 @@ mod unasked;
 pub(crate) use decoder::ChunkDecoder;
 pub(crate) use encoder::ChunkEncoder;
 pub(crate) use encoder::{chunk_head, chunk_tail, write_error_event, write_usage_chunk};
+pub(crate) use ends::Ends;
 pub(crate) use unasked::{UsageCut, ask as ask_usage};

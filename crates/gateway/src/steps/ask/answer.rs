@@ -1,11 +1,13 @@
 //! A provider's good answer, on its way to the client.
 
+use super::rejection::MOST_ERROR;
 use super::{Answered, Body, Exchange, MOST_ANSWER, broken, content_type};
-use crate::steps::stream::Relay;
+use crate::steps::stream::{self, Relay};
 use crate::steps::{Account, Redactor};
-use crate::upstream::Answer;
+use crate::upstream::{Answer, UpstreamBody};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use lockgate_dialects::Dialect;
 use lockgate_dialects::canonical::{Class, Failure, UpstreamError};
 use lockgate_dialects::framing::eventstream;
 use lockgate_dialects::raw::Peek;
@@ -43,32 +45,40 @@ pub(super) async fn whole(
     Ok(Answered { content_type, body: Body::Whole(bytes), losses: std::mem::take(&mut exchange.losses) })
 }
 
-/// An answer that is passed on as it comes. Its status is known by now; what fails later becomes an error event.
+/// An answer that is passed on as it comes, once it has begun; what fails later becomes an error event.
 pub(super) async fn streamed(
     exchange: &mut Exchange<'_>,
     answer: Answer,
     redactor: Redactor,
 ) -> Result<Answered, Failure> {
-    let Answer { headers, body, .. } = answer;
+    let Answer { headers, mut body, .. } = answer;
     if !streams(content_type(&headers)) {
-        return Err(unreadable(&headers, "a stream"));
+        return Err(redactor.failure(no_stream(exchange.sides.provider, &headers, body).await));
     }
     let sides = exchange.sides;
-    let relay = if sides.alike() {
+    let mut relay = if sides.alike() {
         let (meter, fail) = (sides.meter(true), sides.stream_encoder(false));
-        let (Some(meter), Some(fail)) = (meter, fail) else { return Err(no_stream(exchange)) };
+        let (Some(meter), Some(fail)) = (meter, fail) else { return Err(streamless(exchange)) };
         let cut = if exchange.asked_usage { sides.provider.usage_cut() } else { None };
-        Relay::pass(meter, cut, fail)
+        Relay::pass(meter, cut, fail, sides.stream_decoder())
     } else {
-        let Some((decoder, encoder)) = sides.stream(exchange.include_usage) else {
-            return Err(no_stream(exchange));
-        };
+        let (decoder, encoder) = (sides.stream_decoder(), sides.stream_encoder(exchange.include_usage));
+        let (Some(decoder), Some(encoder)) = (decoder, encoder) else { return Err(streamless(exchange)) };
         Relay::translate(decoder, encoder, exchange.missing())
     };
+    let most = exchange.call.route.timeouts.first_event;
+    let opening = stream::open(&mut relay, &mut body, sides.provider, most).await;
+    let opening = opening.map_err(|failure| redactor.failure(failure))?;
     let content_type = if sides.alike() { headers.get(CONTENT_TYPE).cloned() } else { None };
     Ok(Answered {
         content_type: content_type.unwrap_or_else(|| HeaderValue::from_static(sides.client.stream_type())),
-        body: Body::Stream { upstream: body, relay, redactor, request_id: exchange.call.request_id.clone() },
+        body: Body::Stream {
+            upstream: body,
+            relay,
+            opening,
+            redactor,
+            request_id: exchange.call.request_id.clone(),
+        },
         losses: std::mem::take(&mut exchange.losses),
     })
 }
@@ -91,7 +101,7 @@ fn streams(content_type: Option<&str>) -> bool {
 }
 
 /// MLflow's dialects make their own text of the content type.
-fn unreadable(headers: &http::HeaderMap, wanted: &str) -> Failure {
+fn unreadable(headers: &HeaderMap, wanted: &str) -> Failure {
     let received = content_type(headers).map(str::to_owned);
     let message = match &received {
         Some(received) => format!("The provider's answer is not {wanted} but {received}"),
@@ -102,7 +112,17 @@ fn unreadable(headers: &http::HeaderMap, wanted: &str) -> Failure {
     Failure::upstream(Class::UpstreamError, error)
 }
 
-fn no_stream(exchange: &Exchange<'_>) -> Failure {
+/// An answer that is no stream: the error that it tells, if it does.
+async fn no_stream(dialect: &dyn Dialect, headers: &HeaderMap, body: UpstreamBody) -> Failure {
+    let bytes = body.whole(MOST_ERROR).await.unwrap_or_default();
+    match stream::error_in(dialect, content_type(headers), &bytes) {
+        Some(error) => stream::told(error),
+        None => unreadable(headers, "a stream"),
+    }
+}
+
+/// One of the two APIs has no streams.
+fn streamless(exchange: &Exchange<'_>) -> Failure {
     let class = Class::NotImplemented { operation: exchange.call.operation, streamed: true };
     Failure::new(class, exchange.target.display.clone())
 }

@@ -10,7 +10,7 @@ use lockgate_dialects::canonical::Failure;
 use std::time::{Duration, SystemTime};
 
 /// The most bytes of an error answer that are read.
-const MOST_ERROR: usize = 1 << 20;
+pub(super) const MOST_ERROR: usize = 1 << 20;
 /// The longest wait that a provider may ask clients for.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
