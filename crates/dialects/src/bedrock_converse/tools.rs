@@ -18,7 +18,10 @@ pub(super) fn set(
 ) {
     let none = matches!(request.tool_choice, Some(ToolChoice::None));
     if none && called.is_empty() {
-        return; // a model without tools calls none
+        const LEFT_OUT: &str = "Bedrock's API cannot forbid tools, so that they are left out";
+        losses.add_if(!request.tools.is_empty(), "tools", LEFT_OUT);
+        losses.add_if(!request.tools.is_empty(), "tool_choice", LEFT_OUT);
+        return;
     }
     let mut tools = Vec::new();
     for (index, tool) in request.tools.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use crate::anthropic_messages::Thought;
 use crate::bedrock_converse::NO_SUCH_FIELD;
-use crate::canonical::{ChatRequest, Losses, RawJson, Reasoning, Sampling};
+use crate::canonical::{ChatRequest, Losses, RawJson, Reasoning, Sampling, ToolChoice};
 use crate::raw::{Draft, Object, to_raw};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -130,6 +130,8 @@ pub(super) struct Wishes {
     pub(super) reasoning: Option<Reasoning>,
     /// Whether several tools may be called at once.
     pub(super) parallel: Option<bool>,
+    /// Claude's own words for the choice among tools.
+    pub(super) choice: Option<ToolChoice>,
     /// What is not understood.
     pub(super) rest: Option<RawJson>,
 }
@@ -179,7 +181,16 @@ impl Wishes {
                 self.reasoning = value.as_str().map(|effort| Reasoning::Effort(effort.to_owned()));
                 return self.reasoning.is_some();
             }
-            "tool_choice" if *value == json!({ "type": "auto", "disable_parallel_tool_use": true }) => {
+            "tool_choice" if value["disable_parallel_tool_use"] == true => {
+                self.choice = match value["type"].as_str() {
+                    Some("auto") => None,
+                    Some("any") => Some(ToolChoice::Required),
+                    Some("tool") => match value["name"].as_str() {
+                        Some(name) => Some(ToolChoice::Function(name.to_owned())),
+                        None => return false,
+                    },
+                    _ => return false,
+                };
                 self.parallel = Some(false);
                 return true;
             }
@@ -235,5 +246,9 @@ mod tests {
             (Some(Reasoning::Effort("max".to_owned())), true)
         );
         assert!(read(json!({"top_k": "x"})).rest.is_some());
+        let alone =
+            read(json!({"tool_choice": {"type": "tool", "name": "a", "disable_parallel_tool_use": true}}));
+        assert!(matches!(alone.choice, Some(ToolChoice::Function(name)) if name == "a"));
+        assert_eq!((alone.parallel, alone.rest.is_none()), (Some(false), true));
     }
 }

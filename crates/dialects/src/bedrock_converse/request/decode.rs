@@ -32,7 +32,7 @@ fn read(mut object: Object<'_>) -> Read<ChatRequest> {
         sampling,
         messages,
         tools,
-        tool_choice,
+        tool_choice: tool_choice.or(wishes.choice),
         parallel_tool_calls: wishes.parallel,
         response_format,
         reasoning: wishes.reasoning,
