@@ -59,8 +59,8 @@ impl Talk {
         };
         let parts = fields::each(&mut turn, "parts", Ok)?.unwrap_or_default();
         let extras = turn.rest_without_nulls();
-        let mut said = if role == Role::Assistant { Said::of_model() } else { Said::default() };
-        let answers = self.messages.len();
+        let mut said = if role == Role::Assistant { self.begun() } else { Said::default() };
+        let (answers, calls) = (self.messages.len(), said.calls.len());
         for (place, part) in parts.into_iter().enumerate() {
             self.part(part, &role, &mut said)
                 .map_err(|wrong| wrong.within(format_args!("parts[{place}]")))?;
@@ -69,9 +69,26 @@ impl Talk {
             return Ok(());
         }
         let (content, tool_calls) = said.into_content();
-        self.waiting.extend(tool_calls.iter().map(|call| (call.id.clone(), call.name.clone())));
+        let new = tool_calls.iter().skip(calls);
+        self.waiting.extend(new.map(|call| (call.id.clone(), call.name.clone())));
         self.messages.push(Message { content, tool_calls, extras, ..Message::text(role, "") });
         Ok(())
+    }
+
+    /// What the model has said in the turn before, if that was its own: clients that stream keep each piece of an answer
+    /// as a turn.
+    fn begun(&mut self) -> Said {
+        let mut said = Said::of_model();
+        let own = |message: &mut Message| message.role == Role::Assistant && message.extras.is_empty();
+        if let Some(before) = self.messages.pop_if(own) {
+            said.parts = match before.content {
+                Content::Text(text) if !text.is_empty() => vec![Part::Text { text, extras: Vec::new() }],
+                Content::None | Content::Text(_) => Vec::new(),
+                Content::Parts(parts) => parts,
+            };
+            said.calls = before.tool_calls;
+        }
+        said
     }
 
     fn part(&mut self, part: &RawValue, role: &Role, said: &mut Said) -> Read<()> {

@@ -111,6 +111,25 @@ fn answers_find_their_calls_by_id_or_by_name_in_order() {
 }
 
 #[test]
+fn the_pieces_of_a_streamed_answer_that_a_client_keeps_as_turns_are_one_answer() {
+    let piece = |part: Value| json!({"role": "model", "parts": [part]});
+    let request = read(&json!({"contents": [
+        piece(json!({"text": "I ", "thought": true})), piece(json!({"text": "see", "thought": true})),
+        piece(json!({"text": "", "thought": true, "thoughtSignature": "cw=="})),
+        piece(json!({"text": "Hel"})), piece(json!({"text": "lo"})),
+        piece(json!({"functionCall": {"name": "look"}})), piece(json!({"functionCall": {"name": "look"}})),
+        piece(json!({"text": ""})),
+        {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {}}},
+            {"functionResponse": {"name": "look", "response": {}}}]}]}));
+    let [said, first, second] = request.messages.as_slice() else { panic!("{:?}", request.messages) };
+    let Content::Parts(parts) = &said.content else { panic!("parts") };
+    assert!(matches!(&parts[0], Part::Thinking { text, signature: Some(_) } if text == "I see"));
+    assert!(matches!(&parts[1], Part::Text { text, .. } if text == "Hello"));
+    let ids: Vec<_> = said.tool_calls.iter().map(|call| Some(call.id.clone())).collect();
+    assert_eq!(ids, [first.tool_call_id.clone(), second.tool_call_id.clone()]);
+}
+
+#[test]
 fn answers_of_other_apis_get_their_names_and_the_order_of_their_calls() {
     let calls = vec![call("1", "look"), call("2", "find")];
     let mut failed = answer("1", "boom");
