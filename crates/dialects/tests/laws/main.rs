@@ -4,6 +4,7 @@ mod anthropic;
 mod bedrock;
 mod bodies;
 mod every_codec;
+mod gemini;
 mod grammar;
 mod json;
 mod made_up;
