@@ -168,16 +168,27 @@ fn an_error_keeps_its_kind_and_tells_no_credential() {
     let shown = [told.text(), gateway.log.text()].concat();
     assert!(!shown.contains(SECRET) && !shown.contains(TOKEN), "{shown}");
 
-    provider.script(|_| {
-        let mut exception = stream()[0].clone();
-        let headers = [(":exception-type", "throttlingException"), (":message-type", "exception")];
-        let payload = json!({"message": format!("slow down {TOKEN}")}).to_string();
-        eventstream::write(&headers, payload.as_bytes(), &mut exception);
-        said(200, STREAM, exception)
-    });
-    let told = gateway.post("/bedrock/model/chat/converse-stream", &body).send();
-    let messages = messages(&told.body);
-    let last = messages.last().expect("an exception");
-    assert_eq!((messages.len(), last.0.as_str()), (2, "throttlingException"));
-    assert!(!last.1.to_string().contains(TOKEN), "{}", last.1);
+    // Before anything was said an exception is an error like any other; later it is one in the stream.
+    for (said_before, status) in [(1, 429), (2, 200)] {
+        provider.script(move |_| {
+            said(200, STREAM, [&stream()[..said_before].concat()[..], &exception()].concat())
+        });
+        let told = gateway.post("/bedrock/model/chat/converse-stream", &body).send();
+        assert_eq!(told.status, status, "{}", told.text());
+        let kind = match status {
+            200 => messages(&told.body).pop().map(|(kind, _)| kind),
+            _ => told.header("x-amzn-errortype").map(str::to_owned),
+        };
+        assert!(kind.is_some_and(|kind| kind.eq_ignore_ascii_case("throttlingException")));
+        assert!(!told.text().contains(TOKEN), "{}", told.text());
+    }
+}
+
+/// A message with which Bedrock ends a stream that failed, and which repeats a credential.
+fn exception() -> Vec<u8> {
+    let mut exception = Vec::new();
+    let headers = [(":exception-type", "throttlingException"), (":message-type", "exception")];
+    let payload = json!({"message": format!("slow down {TOKEN}")}).to_string();
+    eventstream::write(&headers, payload.as_bytes(), &mut exception);
+    exception
 }
