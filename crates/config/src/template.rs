@@ -78,6 +78,7 @@ fn without_version(url: &mut String) {
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
     };
     if let Some((before, last)) = url.rsplit_once('/')
+        && !before.ends_with('/') // a host
         && is_version(last)
     {
         url.truncate(before.len());
