@@ -10,6 +10,7 @@ mod fold;
 mod report;
 mod requests;
 mod streams;
+mod told;
 
 use anyhow::{Result, ensure};
 use case::{Answer, Case};
@@ -32,12 +33,21 @@ pub(crate) struct Options {
     /// Show every failure in place of the first of each kind.
     #[arg(long)]
     all: bool,
+    /// Have the official SDKs read what their clients are told, too.
+    #[arg(long)]
+    sdk: bool,
+    /// The Python that has the SDKs; else the environment of `cargo xtask test`.
+    #[arg(long, value_name = "PROGRAM", requires = "sdk")]
+    python: Option<PathBuf>,
 }
 
 /// Runs every case, prints what came of it, and ends with 1 where something failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let report = check(&options.dir, &options.only)?;
     std::io::stdout().write_all(report.tell(options.all)?.as_bytes())?;
+    if options.sdk {
+        told::check(&options.dir, &options.only, options.python.as_deref())?;
+    }
     if report.failed() > 0 {
         std::process::exit(1);
     }

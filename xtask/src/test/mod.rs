@@ -59,7 +59,7 @@ fn all(difftest: Option<&std::path::Path>) -> Result<Vec<Step>> {
     steps.push(node::environment());
     steps.push(browser::installed());
     steps.extend(cargo::rest());
-    steps.push(told_apart());
+    steps.extend(corpus());
     steps.extend(python::suites());
     if let Some(folder) = difftest {
         steps.extend(kit::steps(folder)?);
@@ -68,12 +68,21 @@ fn all(difftest: Option<&std::path::Path>) -> Result<Vec<Step>> {
 }
 
 /// The short form of `cargo xtask corpus`.
-fn told_apart() -> Step {
-    Step::check("corpus", "every dialect against a handful of exchanges", |bench| {
-        let report = crate::corpus::check(&bench.place.root.join("tests/corpus"), "")?;
+fn corpus() -> [Step; 2] {
+    let folder = |place: &Place| place.root.join("tests/corpus");
+    let codecs = Step::check("corpus", "every dialect against a handful of exchanges", move |bench| {
+        let report = crate::corpus::check(&folder(bench.place), "")?;
         ensure!(report.failed() == 0, "{}", report.tell(true)?);
         Ok(step::Done::Passed(report.summary()))
-    })
+    });
+    let sdks =
+        Step::check("corpus-sdks", "what their clients are told, read by official SDKs", move |bench| {
+            let mut xtask = bench.command(std::env::current_exe()?);
+            xtask.arg("corpus").arg(folder(bench.place)).args(["--sdk", "--python"]);
+            bench.run(xtask.arg(python::interpreter(bench, "sdks")))?;
+            Ok(step::Done::Passed(String::new()))
+        });
+    [codecs, sdks.needing(&["env-sdks"])]
 }
 
 /// The steps that `only` names and those that they need; all of them when it names none.

@@ -157,8 +157,33 @@ pub(crate) fn write(
 pub(crate) fn write_answer(message: &Message, at: &dyn Display, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::new(out);
     object.field("role", message.role.openai_word());
-    write_content(message, at, true, losses, object.key("content"));
+    write_spoken(&message.content, at, losses, object.key("content"));
     write_rest(message, at, true, Reader::Client, losses, object);
+}
+
+/// Writes the content of an answer, which is one text for OpenAI's clients, whatever it was made of.
+fn write_spoken(content: &Content, at: &dyn Display, losses: &mut Losses, out: &mut Vec<u8>) {
+    const ONE_TEXT: &str = "answers of OpenAI's chat API hold one text";
+    if let Content::Parts(parts) = content {
+        let mut spoke = parts.is_empty();
+        for (place, part) in parts.iter().enumerate() {
+            match part {
+                Part::Text { extras, .. } => {
+                    spoke = true;
+                    losses.add_fields(&format!("{at}.content[{place}]"), extras, ONE_TEXT);
+                }
+                Part::Media(_) | Part::Unknown(_) => losses.add(format!("{at}.content[{place}]"), ONE_TEXT),
+                Part::Thinking { .. } | Part::RedactedThinking(_) => {}
+            }
+        }
+        if !spoke {
+            return out.extend_from_slice(b"null");
+        }
+    }
+    match content {
+        Content::None => out.extend_from_slice(b"null"),
+        content => crate::raw::write_json(&content.joined_text(), out),
+    }
 }
 
 fn write_rest(
