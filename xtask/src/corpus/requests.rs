@@ -4,7 +4,7 @@ use super::case::Case;
 use super::report::Report;
 use super::{dialects, facts};
 use bytes::Bytes;
-use lockgate_dialects::canonical::{ChatRequest, Failure, Losses, Operation};
+use lockgate_dialects::canonical::{ChatRequest, Failure, Losses, Operation, Reasoning};
 use lockgate_dialects::raw::{Edit, patch};
 use lockgate_dialects::{Dialect, ModelTraits};
 use serde_json::Value;
@@ -57,7 +57,6 @@ const STREAMS_BY_PATH: [&str; 3] = ["gemini", "gemini_array", "bedrock_converse"
 /// A model that can do whatever is asked.
 fn traits(reasons: bool) -> ModelTraits {
     ModelTraits {
-        budgets: !reasons,
         model: Some("m".to_owned()),
         reasoning: reasons,
         max_output_tokens: Some(65_536),
@@ -86,7 +85,8 @@ fn chat(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
     let (Some(reader), Some(writer)) = (own.chat(), provider.chat()) else { return Ok(Vec::new()) };
     let asked = read_or_fault!(reader.decode_request(body), "its own API refuses it");
     let mut losses = Losses::default();
-    let written = writer.encode_request(&asked, &traits(reasons(&asked)), &mut losses).map_err(Refused)?;
+    let model = ModelTraits { budgets: counts_tokens(&asked), ..traits(reasons(&asked)) };
+    let written = writer.encode_request(&asked, &model, &mut losses).map_err(Refused)?;
     if own.name() == provider.name() {
         return Ok(leaves(body, &written, &losses));
     }
@@ -101,6 +101,11 @@ fn chat(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
 /// Sampling parameters were recorded with models that take them.
 fn reasons(asked: &ChatRequest) -> bool {
     asked.reasoning.is_some()
+}
+
+/// Models that are told a budget or none take one.
+fn counts_tokens(asked: &ChatRequest) -> bool {
+    matches!(asked.reasoning, Some(Reasoning::Budget(_) | Reasoning::Off))
 }
 
 fn complete(own: &dyn Dialect, provider: &dyn Dialect, body: &[u8]) -> Faults {
