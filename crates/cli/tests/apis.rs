@@ -1,6 +1,6 @@
 //! Each API's clients find their own paths, listings and errors, whatever the provider speaks.
 
-use lockgate_testkit::{Gateway, Launch, Provider};
+use lockgate_testkit::{Gateway, Launch, Provider, said};
 use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_lockgate");
@@ -217,4 +217,40 @@ fn a_route_to_cohere_is_asked_over_its_newer_api_except_by_mlflows_clients() {
     provider.demo(&json!({}));
     let answer = gateway.post("/endpoints/command/invocations", &json!({"messages": turn()})).send();
     assert_eq!((answer.status, provider.last().path.as_str()), (200, "/a/v1/chat"), "{}", answer.text());
+}
+
+#[test]
+fn tokens_are_counted_by_a_provider_of_the_same_api_and_else_estimated_and_said_so() {
+    let provider = Provider::start();
+    provider.script(|call| match &*call.path {
+        "/v1/messages/count_tokens" => said(200, "application/json", r#"{"input_tokens":42}"#),
+        other => said(500, "text/plain", format!("{other} was not meant")),
+    });
+    let base = provider.url();
+    let config = format!(
+        "{DEMO}
+  - name: claude
+    endpoint_type: llm/v1/chat
+    model: {{provider: anthropic, name: claude-x, config: {{anthropic_api_key: k, anthropic_api_base: \"{base}/v1\"}}}}
+"
+    );
+    let gateway = Launch::new(BINARY).config(config).start();
+    let ask = |route: &str| {
+        let body = json!({"model": route, "messages": turn()});
+        gateway.post("/v1/messages/count_tokens?beta=true", &body).send()
+    };
+    let counted = ask("claude");
+    assert_eq!(counted.json(), json!({"input_tokens": 42}));
+    assert_eq!(counted.header("x-lockgate-loss"), None);
+    assert_eq!(provider.last().json()["model"], "claude-x");
+    let estimated = ask("chat");
+    assert!(
+        estimated.json()["input_tokens"].as_u64().is_some_and(|tokens| tokens > 5),
+        "{}",
+        estimated.text()
+    );
+    assert_eq!(estimated.header("x-lockgate-loss"), Some("1; tokens"));
+    let contents = json!({"contents": [{"parts": [{"text": "Hello"}]}]});
+    let gemini = gateway.post("/v1beta/models/claude:countTokens", &contents).send();
+    assert!(gemini.json()["totalTokens"].as_u64().is_some_and(|tokens| tokens > 5), "{}", gemini.text());
 }

@@ -145,6 +145,9 @@ pub(crate) struct HowTo {
     /// The path for streams, where it is another.
     #[serde(default)]
     pub(crate) stream_path: Option<String>,
+    /// The path at which a request's tokens are counted, where the API has one.
+    #[serde(default)]
+    pub(crate) count_path: Option<String>,
     /// Whether it can stream.
     #[serde(default)]
     pub(crate) streams: bool,
@@ -167,7 +170,7 @@ impl HowTo {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &String> {
         let beyond = self.beyond_mlflow.as_deref();
         let beyond = beyond.into_iter().flat_map(|how| std::iter::once(&how.path).chain(&how.stream_path));
-        std::iter::once(&self.path).chain(&self.stream_path).chain(beyond)
+        std::iter::once(&self.path).chain(&self.stream_path).chain(&self.count_path).chain(beyond)
     }
 
     /// Whether a path names the model.

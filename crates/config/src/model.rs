@@ -335,6 +335,8 @@ pub struct Api {
     pub url: String,
     /// The complete URL for streams, where it is another path of the same server.
     pub stream_url: Option<String>,
+    /// Where tokens are counted, if the provider counts.
+    pub count_url: Option<String>,
     /// Whether it can stream.
     pub streams: bool,
     /// What the codec must know of the model. `count_name` is empty: it belongs to the caller's surface.

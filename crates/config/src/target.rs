@@ -208,6 +208,7 @@ fn api(
         dialect: how.dialect.clone(),
         url: url(&how.path),
         stream_url: how.stream_path.as_ref().map(url),
+        count_url: how.count_path.as_ref().map(url),
         streams: how.streams,
         traits: ModelTraits {
             model: model.map(str::to_owned),

@@ -88,6 +88,12 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// The answer to a client that asked how many tokens its request has; `None` where the API does not count.
+    fn count(&self, tokens: u64) -> Option<Vec<u8>> {
+        let _ = tokens;
+        None
+    }
+
     /// Reads a provider's error answer. Never fails: what cannot be read becomes the message.
     fn decode_error(&self, status: u16, content_type: Option<&str>, body: &[u8]) -> UpstreamError {
         UpstreamError::read(status, content_type, body)

@@ -96,6 +96,8 @@ pub(crate) struct HttpService {
     path: PathAndQuery,
     /// The path for streams, where it is another.
     stream_path: Option<PathAndQuery>,
+    /// Where it counts tokens, if it does.
+    pub(crate) count_path: Option<PathAndQuery>,
     /// Credentials and static headers, complete, a set for each key; credentials are marked sensitive.
     pub(crate) keys: Keys,
     /// Headers that are taken over from the caller's request: its own credential.
@@ -277,7 +279,8 @@ fn service_of(config: &lockgate_config::HttpService, api: &lockgate_config::Api)
             .map_err(|_| format!("'{}' has no usable host", api.url))?,
         origin,
         path: path_of(&uri),
-        stream_path: api.stream_url.as_ref().and_then(|url| Some(path_of(&url.parse().ok()?))),
+        stream_path: other_path(api.stream_url.as_deref()),
+        count_path: other_path(api.count_url.as_deref()),
         keys: Keys::new(config.header_sets.iter().map(|set| headers(set)).collect::<Result<_, _>>()?),
         brought: names(&config.brought)?,
         signer: config.signing.as_deref().map(Signer::of),
@@ -287,6 +290,10 @@ fn service_of(config: &lockgate_config::HttpService, api: &lockgate_config::Api)
         allows_model: api.allows_model,
         demo: None,
     })))
+}
+
+fn other_path(url: Option<&str>) -> Option<PathAndQuery> {
+    Some(path_of(&url?.parse().ok()?))
 }
 
 fn path_of(uri: &Uri) -> PathAndQuery {
@@ -312,6 +319,7 @@ fn demo_service(
         host: HeaderValue::from_static(""),
         path: PathAndQuery::from_static("/"),
         stream_path: None,
+        count_path: None,
         keys: Keys::new(Vec::new()),
         brought: Vec::new(),
         signer: None,

@@ -39,6 +39,10 @@ impl Dialect for AnthropicMessages {
         Some(LimitHeaders::Anthropic)
     }
 
+    fn count(&self, tokens: u64) -> Option<Vec<u8>> {
+        Some(format!("{{\"input_tokens\":{tokens}}}").into_bytes())
+    }
+
     fn encode_error(&self, failure: &Failure, request_id: &str) -> ErrorReply {
         errors::encode(failure, request_id)
     }

@@ -78,6 +78,10 @@ impl Dialect for Gemini {
         }
     }
 
+    fn count(&self, tokens: u64) -> Option<Vec<u8>> {
+        Some(format!("{{\"totalTokens\":{tokens}}}").into_bytes())
+    }
+
     fn encode_error(&self, failure: &Failure, _request_id: &str) -> ErrorReply {
         errors::encode(failure)
     }

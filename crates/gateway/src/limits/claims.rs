@@ -45,6 +45,9 @@ fn add(claims: &mut Claims, call: &Call, scope: Scope, key: Key, estimate: &mut 
         claims.push(Claim::new(scope, key, Measure::Concurrent, most, None, 1));
     }
     for measure in PER_PERIOD {
+        if call.surface.counts && measure != Measure::Requests {
+            continue; // counting uses no tokens
+        }
         let Some(Rate { amount: limit, period, .. }) = rate(limits, measure) else { continue };
         let mut estimate = || *estimate.get_or_insert_with(|| estimated(call));
         let (amount, prompt) = match measure {

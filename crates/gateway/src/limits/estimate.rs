@@ -26,6 +26,11 @@ pub(super) fn of(body: &[u8], most: Option<u64>) -> Estimate {
     Estimate { prompt: text.div_ceil(BYTES_PER_TOKEN) + attachments * TOKENS_PER_ATTACHMENT, most }
 }
 
+/// The estimate of a prompt alone.
+pub(crate) fn prompt(body: &[u8]) -> u64 {
+    of(body, None).prompt
+}
+
 impl Estimate {
     /// Of the answer, on a limit.
     pub(super) fn completion(self, limit: u64) -> u64 {

@@ -11,6 +11,7 @@ mod settle;
 mod windows;
 
 pub(crate) use claims::{claims, refused};
+pub(crate) use estimate::prompt as estimated_prompt;
 pub(crate) use headers::Standing;
 pub(crate) use settle::{Held, Spent};
 pub(crate) use windows::Windows;

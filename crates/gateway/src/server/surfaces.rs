@@ -34,6 +34,8 @@ pub(crate) struct Surface {
     pub(crate) route: Option<String>,
     /// Whether the answer is a stream, where the path says so; else the body's `stream` does.
     pub(crate) streamed: Option<bool>,
+    /// Whether only the request's tokens are asked for: nothing is generated.
+    pub(crate) counts: bool,
     /// MLflow's contract holds here: unified scales, always-sent defaults, its parameter rules.
     pub(crate) mlflow: bool,
 }
@@ -232,6 +234,7 @@ fn invocations(path: &str, view: &View) -> Option<Entry> {
         operation: None,
         route: Some(name.to_owned()),
         streamed: None,
+        counts: false,
         mlflow: true,
     }))
 }

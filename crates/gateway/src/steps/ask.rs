@@ -8,6 +8,7 @@ use crate::snapshot::{HttpService, Service, Target};
 use crate::upstream::{self, Answer, Broken, Segments};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lockgate_config::{OnLoss, StreamUsage};
 use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 mod answer;
+mod count;
 mod rejection;
 
 pub(crate) use rejection::rejected;
@@ -84,6 +86,9 @@ pub(crate) async fn ask(worker: &Worker, call: Call, permit: Permit<'_>) -> Resu
     };
     if call.streamed && !service.streams {
         return Err(lacking(&target, &call, true));
+    }
+    if call.surface.counts && !count::is_counted_by(service, &call) {
+        return count::estimated(&call);
     }
     let exchange = Exchange::new(call, &target, service);
     exchange.run(worker, permit.account).await
@@ -220,7 +225,7 @@ impl<'a> Exchange<'a> {
         loop {
             let ask = upstream::Ask {
                 service: self.service,
-                streamed: self.call.streamed,
+                path: self.path(),
                 headers: turn.headers(),
                 body: &body,
                 onward: &self.call.onward,
@@ -235,6 +240,11 @@ impl<'a> Exchange<'a> {
                 None => return Ok(answer),
             }
         }
+    }
+
+    fn path(&self) -> &PathAndQuery {
+        let count = self.service.count_path.as_ref().filter(|_| self.call.surface.counts);
+        count.unwrap_or_else(|| self.service.path(self.call.streamed))
     }
 
     /// Tells what an answer says of the key that was used, if that is news.

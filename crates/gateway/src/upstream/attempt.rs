@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// What is asked of a provider.
 pub(crate) struct Ask<'a> {
     pub(crate) service: &'a HttpService,
-    /// Whether the answer shall be a stream.
-    pub(crate) streamed: bool,
+    pub(crate) path: &'a PathAndQuery,
     /// The headers of the service with the key whose turn it is.
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Segments,
@@ -95,7 +94,7 @@ fn deadlines(timeouts: &Timeouts, arrived: Instant) -> Deadlines {
 fn request(ask: &Ask<'_>) -> Result<Request<Segments>, Failure> {
     let mut request = Request::new(ask.body.clone());
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from(ask.service.path(ask.streamed).clone());
+    *request.uri_mut() = Uri::from(ask.path.clone());
     let headers = request.headers_mut();
     *headers = ask.onward.clone();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

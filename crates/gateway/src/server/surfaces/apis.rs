@@ -25,6 +25,8 @@ struct Call {
     streamed: Option<bool>,
     /// What the query must hold.
     query: Option<&'static str>,
+    /// Whether only the request's tokens are asked for.
+    counts: bool,
 }
 
 enum Path {
@@ -35,7 +37,7 @@ enum Path {
 }
 
 const fn call(path: &'static str, dialect: &'static str, operation: Operation) -> Call {
-    Call { path: Path::Is(path), dialect, operation, streamed: None, query: None }
+    Call { path: Path::Is(path), dialect, operation, streamed: None, query: None, counts: false }
 }
 
 const fn named(
@@ -44,7 +46,14 @@ const fn named(
     operation: Operation,
     streamed: bool,
 ) -> Call {
-    Call { path: Path::Names(path.0, path.1), dialect, operation, streamed: Some(streamed), query: None }
+    Call {
+        path: Path::Names(path.0, path.1),
+        dialect,
+        operation,
+        streamed: Some(streamed),
+        query: None,
+        counts: false,
+    }
 }
 
 static APIS: &[Api] = &[
@@ -64,6 +73,7 @@ static APIS: &[Api] = &[
         prefixes: &["/v1/", "/anthropic/v1/", "/gateway/anthropic/v1/"],
         calls: &[
             call("messages", "anthropic_messages", Chat),
+            Call { counts: true, ..call("messages/count_tokens", "anthropic_messages", Chat) },
             call("complete", "anthropic_complete", Complete),
         ],
         models: Some(("models", Listing::Anthropic)),
@@ -78,6 +88,7 @@ static APIS: &[Api] = &[
                 ..named(("models/", ":streamGenerateContent"), "gemini", Chat, true)
             },
             named(("models/", ":streamGenerateContent"), "gemini_array", Chat, true),
+            Call { counts: true, ..named(("models/", ":countTokens"), "gemini", Chat, false) },
             named(("models/", ":embedContent"), "gemini", Embed, false),
             named(("models/", ":batchEmbedContents"), "gemini_batch", Embed, false),
         ],
@@ -146,7 +157,14 @@ pub(super) fn mlflow3(path: &str, view: &View) -> Option<Entry> {
         Rerank => "jina_rerank",
     };
     let (route, operation) = (Some(name.to_owned()), Some(operation));
-    Some(Entry::Call(Surface { dialect: by_name(dialect)?, operation, route, streamed: None, mlflow: false }))
+    Some(Entry::Call(Surface {
+        dialect: by_name(dialect)?,
+        operation,
+        route,
+        streamed: None,
+        counts: false,
+        mlflow: false,
+    }))
 }
 
 /// The APIs under whose prefix `path` stands, with what follows it.
@@ -177,6 +195,7 @@ impl Call {
             operation: Some(self.operation),
             route: route.map(str::to_owned),
             streamed: self.streamed,
+            counts: self.counts,
             mlflow: false,
         }))
     }
