@@ -1,5 +1,6 @@
 //! Chores of the workspace, run as `cargo xtask <chore>`.
 
+mod catalogue;
 mod corpus;
 mod soak;
 mod test;
@@ -19,6 +20,8 @@ struct Cli {
 enum Chore {
     /// Run every check of the project, as CI does.
     Test(test::Options),
+    /// Take what is known of models, prices among it, from a published package into `crates/config/models/`.
+    Catalogue(catalogue::Options),
     /// Check every dialect against recorded exchanges with real providers.
     Corpus(corpus::Options),
     /// Prove for long what the tests prove for short: reloads under load, clients that hang up.
@@ -36,6 +39,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::Test(options) => test::run(&options),
+        Chore::Catalogue(options) => catalogue::run(&options),
         Chore::Corpus(options) => corpus::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::Trial(options) => trial::run(&options),

@@ -200,8 +200,10 @@ pub(crate) struct Models {
     pub(crate) reasoning: Vec<String>,
     /// Those that reason after a budget of tokens and know no levels.
     pub(crate) budgets: Vec<String>,
-    /// How many tokens they can answer at most; the first name that fits counts.
+    /// How many tokens they can answer at most, where the facts do not say it; the first name that fits counts.
     pub(crate) max_output_tokens: Vec<MaxOutput>,
+    /// The provider of whose models facts are known that hold for these; itself when absent.
+    pub(crate) facts: Option<String>,
 }
 
 /// How many tokens models can answer at most.
@@ -259,6 +261,8 @@ pub(crate) struct Variant {
     pub(crate) prefix: Option<String>,
     /// Whether the model stands in the URL, so that the body leaves it out.
     pub(crate) model_in_url: bool,
+    /// The provider of whose models facts are known that hold for these; see the provider's `models`.
+    pub(crate) facts: Option<String>,
     /// Config keys and from which of their values on, compared as texts, `stream_options` are taken.
     pub(crate) stream_options_since: BTreeMap<String, String>,
     /// Config keys that a route must have.
@@ -344,9 +348,15 @@ fn fold(name: &str) -> String {
 
 /// Whether a name stands in a list of names with `*` and `!`.
 pub(crate) fn listed(list: &[String], name: &str) -> bool {
-    list.iter().fold(false, |listed, entry| match entry.strip_prefix('!') {
-        Some(except) => listed && !fits(except, name),
-        None => listed || fits(entry, name),
+    told(list, name) == Some(true)
+}
+
+/// The same; `None` when the list says nothing of the name.
+pub(crate) fn told(list: &[String], name: &str) -> Option<bool> {
+    list.iter().fold(None, |told, entry| match entry.strip_prefix('!') {
+        Some(except) if fits(except, name) => Some(false),
+        None if fits(entry, name) => Some(true),
+        _ => told,
     })
 }
 

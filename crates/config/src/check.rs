@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::catalogue::Catalogue;
 use crate::mistake::{Mistakes, Source};
 use crate::model::Config;
+use crate::models::{self, Own};
 use crate::node::Node;
 use crate::notes::Notes;
 use crate::routes::Common;
@@ -22,6 +23,8 @@ use crate::{Command, Options, Sources, callers, credentials, provider, read, rou
 pub(crate) struct Check<'a> {
     pub(crate) notes: &'a Notes,
     pub(crate) catalogue: &'a Catalogue,
+    /// What the operator says of models.
+    pub(crate) models: &'a Own,
     /// What `credentials` defines, each under its name; `None` where it is wrong (noted by then).
     pub(crate) credentials: BTreeMap<String, Option<Vec<Secret>>>,
     /// Where the text's lines end, in bytes.
@@ -40,10 +43,17 @@ pub(crate) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(text: &str, notes: &'a Notes, catalogue: &'a Catalogue, sources: &'a dyn Sources) -> Self {
+    fn new(
+        text: &str,
+        notes: &'a Notes,
+        catalogue: &'a Catalogue,
+        models: &'a Own,
+        sources: &'a dyn Sources,
+    ) -> Self {
         Self {
             notes,
             catalogue,
+            models,
             credentials: BTreeMap::new(),
             line_ends: text.match_indices('\n').map(|(at, _)| at).collect(),
             guard: None,
@@ -61,7 +71,7 @@ impl<'a> Check<'a> {
     where
         'a: 'b,
     {
-        let new = Check::new(text, notes, self.catalogue, self.sources);
+        let new = Check::new(text, notes, self.catalogue, self.models, self.sources);
         Check {
             credentials: self.credentials.clone(),
             bases: self.bases.take().into(),
@@ -156,7 +166,9 @@ fn whole(
     let providers = root.get("providers").and_then(Node::elements).unwrap_or_default();
     let mut catalogue = Catalogue::built_in();
     add_providers(&file, providers, &mut catalogue, notes);
-    let mut check = Check::new(text, notes, &catalogue, sources);
+    let models = file.models.value.as_ref().and_then(Option::as_deref).unwrap_or_default();
+    let models = models::own(root, models, &catalogue, notes);
+    let mut check = Check::new(text, notes, &catalogue, &models, sources);
     check.credentials = credentials::check(&check, root.get("credentials"));
     let server = server::check(&check, file.server.value.flatten());
     let defaults = file.defaults.value.flatten().unwrap_or_default();

@@ -16,6 +16,7 @@ mod listener;
 mod mask;
 mod mistake;
 mod model;
+mod models;
 mod node;
 mod notes;
 mod provider;
@@ -47,6 +48,7 @@ pub use model::{
     Api, Config, Drain, Egress, Header, HttpService, Limit, Limits, ListenTimeouts, OnLoss, Proxy, Route,
     Server, Service, Share, Signing, StreamUsage, Style, Target, Timeouts,
 };
+pub use models::{Ability, Modality, ModelFacts, Price, Prices, Rates, Tier};
 pub use public::is_public;
 pub use refusal::{Bodies, Facts, Refusal, refused};
 pub use run_time::{MOST_ROUTES, NotServed, Refused, RunTime, entries, is_name, text};

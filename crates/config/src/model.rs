@@ -16,6 +16,7 @@ use crate::allowance::Allowance;
 use crate::callers::{Admin, Caller};
 use crate::listener::Tls;
 use crate::mistake::Mistake;
+use crate::models::ModelFacts;
 use crate::refusal::Refusal;
 use crate::run_time::NotServed;
 use crate::secret::Secret;
@@ -267,6 +268,8 @@ pub struct Target {
     pub display: String,
     /// The model's name at the provider.
     pub model: Option<String>,
+    /// What is known of the model.
+    pub facts: ModelFacts,
     /// How it is called.
     pub service: Service,
 }

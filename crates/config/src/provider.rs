@@ -5,6 +5,7 @@ use lockgate_dialects::canonical::Operation;
 use crate::aws;
 use crate::catalogue::{HowTo, Provider};
 use crate::headers::is_token;
+use crate::models::published_names;
 use crate::node::Node;
 use crate::notes::{Note, Notes};
 use crate::suggest::closest;
@@ -15,6 +16,7 @@ pub(crate) fn check(provider: &Provider, node: &Node, notes: &Notes) -> bool {
     let mut whole = templates(provider, node, notes);
     whole &= versions(provider, node, notes);
     whole &= header_names(provider, node, notes);
+    whole &= facts(provider, node, notes);
     for operation in Operation::ALL {
         if let Some(how) = provider.operations.of(operation) {
             let at = node.get("operations").and_then(|operations| operations.get(operation.mlflow_word()));
@@ -93,6 +95,25 @@ fn header_names(provider: &Provider, node: &Node, notes: &Notes) -> bool {
         notes.mistake(node.head(), "one of its headers has a name that is not the name of a header");
     }
     !wrong
+}
+
+/// Facts of models can be had under the names that it gives.
+fn facts(provider: &Provider, node: &Node, notes: &Notes) -> bool {
+    let variants = provider.variants.iter().flat_map(|variants| variants.kinds.values());
+    let mut named = provider.models.facts.iter().chain(variants.filter_map(|variant| variant.facts.as_ref()));
+    let unknown = named.find(|name| !published_names().any(|known| known == name.as_str()));
+    if let Some(name) = unknown {
+        let at = node.get("models").and_then(|models| models.get("facts")).map(|facts| facts.span.clone());
+        let note = Note::mistake(
+            at.unwrap_or_else(|| node.head()),
+            format!("nothing is known of the models of a provider '{name}'"),
+        );
+        notes.add(match closest(name, published_names()) {
+            Some(meant) => note.hint(format!("did you mean `{meant}`?")),
+            None => note.hint(format!("one of {}", published_names().collect::<Vec<_>>().join(", "))),
+        });
+    }
+    unknown.is_none()
 }
 
 /// The dialect exists and has the operation.

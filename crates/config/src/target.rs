@@ -3,10 +3,11 @@
 use lockgate_dialects::ModelTraits;
 use lockgate_dialects::canonical::Operation;
 
-use crate::catalogue::{HowTo, Named, Provider, listed};
+use crate::catalogue::{HowTo, Models, Named, Provider, fits, listed, told};
 use crate::check::Check;
 use crate::headers;
 use crate::model::{Api, Header, HttpService, Service, Target};
+use crate::models::{Ability, ModelFacts};
 use crate::node::{Content, Node};
 use crate::notes::Note;
 use crate::refusal::Refusal;
@@ -43,7 +44,9 @@ pub(crate) fn check(
     let settings = settings?;
     keys_in_url(check, entry, named.provider, &settings);
     run_time::check_base(check, &entry.model.key, named.provider, &settings, check.used.take());
-    let mut service = service(named.provider, &settings, operation?, model.as_deref(), choice, extra);
+    let facts = check.models.of(&named, settings.variant, model.as_deref().unwrap_or_default());
+    let asked = Asked { operation: operation?, model: model.as_deref(), facts: &facts, choice };
+    let mut service = service(named.provider, &settings, asked, extra);
     if let Service::Http(HttpService { api: Some(api), .. }) = &mut service {
         api.public_only = check.guard.is_some_and(|guard| !guard.private_addresses);
         if let Some(beyond) = &mut api.beyond_mlflow {
@@ -56,7 +59,7 @@ pub(crate) fn check(
     }
     warn(check, written, named.provider, &service);
     let display = named.provider.display.as_ref().unwrap_or(&named.provider.name).clone();
-    Some(Target { provider: named.canonical.to_owned(), display, model, service })
+    Some(Target { provider: named.canonical.to_owned(), display, model, facts, service })
 }
 
 /// The provider that the model names.
@@ -125,23 +128,25 @@ fn warn(check: &Check<'_>, written: &Model, provider: &Provider, service: &Servi
     }
 }
 
-/// How the target is called.
-fn service(
-    provider: &Provider,
-    settings: &Settings<'_>,
+/// What a route asks, and of which model.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
     operation: Operation,
-    model: Option<&str>,
+    model: Option<&'a str>,
+    facts: &'a ModelFacts,
     choice: Option<ApiChoice>,
-    extra: Vec<Header>,
-) -> Service {
+}
+
+/// How the target is called.
+fn service(provider: &Provider, settings: &Settings<'_>, asked: Asked<'_>, extra: Vec<Header>) -> Service {
     if let Some(reason) = &provider.unavailable {
         return Service::Unavailable { reason: reason.clone() };
     }
     if provider.in_process {
         return Service::Demo(settings.raw.clone());
     }
-    let asked = ask(provider, operation, model, choice);
-    if asked.is_some_and(|(_, how, _)| how.names_model()) && model.is_none_or(str::is_empty) {
+    let named = ask(provider, asked).is_some_and(|(_, how, _)| how.names_model());
+    if named && asked.model.is_none_or(str::is_empty) {
         let provider = provider.display.as_ref().unwrap_or(&provider.name);
         return Service::Unavailable {
             reason: format!("{provider}'s URL names the model, so the route needs a `name`."),
@@ -156,7 +161,7 @@ fn service(
     let header_sets = each.iter().map(|settings| headers::all(provider, settings, extra.clone()));
     match header_sets.collect() {
         Ok(header_sets) => {
-            let api = api(provider, settings, operation, model, choice);
+            let api = api(provider, settings, asked);
             Service::Http(HttpService { api, header_sets, brought, signing })
         }
         Err(reason) => Service::Unavailable { reason },
@@ -179,14 +184,9 @@ fn keys_in_url(check: &Check<'_>, entry: &Entry, provider: &Provider, settings: 
 }
 
 /// How the provider is asked for the operation, if it has it.
-fn api(
-    provider: &Provider,
-    settings: &Settings<'_>,
-    operation: Operation,
-    model: Option<&str>,
-    choice: Option<ApiChoice>,
-) -> Option<Api> {
-    let (asked, how, refuses) = ask(provider, operation, model, choice)?;
+fn api(provider: &Provider, settings: &Settings<'_>, asked: Asked<'_>) -> Option<Api> {
+    let (operation, how, refuses) = ask(provider, asked)?;
+    let Asked { model, facts, .. } = asked;
     let variant = settings.variant;
     let value = |key: &str| match key {
         "model" => model.map(str::to_owned),
@@ -201,10 +201,8 @@ fn api(
         join(&base, &[&prefix, &path], query.as_deref())
     };
     let name = model.unwrap_or_default();
-    let most =
-        provider.models.max_output_tokens.iter().find(|most| listed(std::slice::from_ref(&most.model), name));
     let asked_by = |how: &HowTo, refuses: &[Refusal]| Api {
-        operation: asked,
+        operation,
         dialect: how.dialect.clone(),
         url: url(&how.path),
         stream_url: how.stream_path.as_ref().map(url),
@@ -217,9 +215,9 @@ fn api(
                 || variant.is_some_and(|variant| variant.model_in_url),
             temperature_max: provider.temperature.max,
             refuses_stream_options: how.refuses_stream_options || too_old(settings),
-            reasoning: listed(&provider.models.reasoning, name),
+            reasoning: reasons(&provider.models, name, facts),
             budgets: listed(&provider.models.budgets, name),
-            max_output_tokens: most.map(|most| most.tokens),
+            max_output_tokens: facts.max_output_tokens.or_else(|| most_output(&provider.models, name)),
             count_name: "",
         },
         refuses: refuses.to_vec(),
@@ -231,6 +229,17 @@ fn api(
     Some(Api { beyond_mlflow, ..asked_by(how, refuses) })
 }
 
+/// Whether a model is one of those that refuse sampling parameters. Only providers that say of some models that they
+/// do have such; what they do not say of a model, the facts may.
+fn reasons(models: &Models, name: &str, facts: &ModelFacts) -> bool {
+    let published = !models.reasoning.is_empty() && facts.can(Ability::Reasoning);
+    told(&models.reasoning, name).unwrap_or(published)
+}
+
+fn most_output(models: &Models, name: &str) -> Option<u64> {
+    models.max_output_tokens.iter().find(|most| fits(&most.model, name)).map(|most| most.tokens)
+}
+
 /// Whether the version of the API that the settings name is older than `stream_options`.
 fn too_old(settings: &Settings<'_>) -> bool {
     let since = settings.variant.iter().flat_map(|variant| &variant.stream_options_since);
@@ -239,12 +248,8 @@ fn too_old(settings: &Settings<'_>) -> bool {
 
 /// Which of the provider's operations a route's operation asks. A completion route on a chat model asks chat, and
 /// keeps the refusals of completions.
-fn ask<'a>(
-    provider: &'a Provider,
-    operation: Operation,
-    model: Option<&str>,
-    choice: Option<ApiChoice>,
-) -> Option<(Operation, &'a HowTo, &'a [Refusal])> {
+fn ask<'a>(provider: &'a Provider, asked: Asked<'_>) -> Option<(Operation, &'a HowTo, &'a [Refusal])> {
+    let Asked { operation, model, choice, .. } = asked;
     let own = provider.operations.of(operation);
     if operation != Operation::Complete {
         return own.map(|how| (operation, how, how.refuses.as_slice()));

@@ -30,6 +30,10 @@ pub(crate) struct Duration(pub(crate) time::Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
+/// A price: US dollars, kept in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dollars(pub(crate) u64);
+
 /// One credential, or several to be used in turn.
 #[derive(Debug, JsonSchema)]
 #[serde(untagged)]
@@ -242,6 +246,22 @@ read_from_number_or_text!(
         "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(KiB|MiB|GiB|KB|MB|GB|B)?\s*$"
     }
 );
+
+read_from_number_or_text!(
+    Dollars,
+    "a price in US dollars per million tokens, such as 0.25, with at most 6 digits after the point",
+    |_| None,
+    dollars,
+    |_| None,
+    {"description": "US dollars per million tokens, with at most 6 digits after the point.", "type": "number", "minimum": 0}
+);
+
+/// Highest price: a dollar per token. A double holds six digits after the point of all below.
+fn dollars(number: f64) -> Option<Dollars> {
+    let millionths = number * 1e6;
+    let exact = (0.0..=1e6).contains(&number) && (millionths - millionths.round()).abs() < 1e-3;
+    exact.then_some(Dollars(millionths.round() as u64))
+}
 
 /// Longest time: seven days; a timer of any length below does not overflow.
 fn seconds(number: f64) -> Option<Duration> {

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Provider;
 use crate::model::{OnLoss, StreamUsage};
+use crate::models::{Ability, Modality};
 use crate::read::At;
-use crate::values::{Duration, KeyForm, KeyForms, Plain, Size, Whole};
+use crate::values::{Dollars, Duration, KeyForm, KeyForms, Plain, Size, Whole};
 
 /// A lockgate config: an MLflow gateway file of any generation, with lockgate's own keys beside MLflow's.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -33,6 +34,9 @@ pub(crate) struct File {
     /// Providers of your own, each in the grammar of a catalogue file.
     #[schemars(with = "Vec<Provider>")]
     pub(crate) providers: At<Option<Vec<At<Provider>>>>,
+    /// What is known of models: each field counts over what lockgate itself knows.
+    #[schemars(with = "Vec<KnownModel>")]
+    pub(crate) models: At<Option<Vec<At<KnownModel>>>>,
     /// Credentials by name, for routes that say `{credential: NAME}`: one each, or several to be used in turn.
     #[schemars(with = "BTreeMap<String, KeyForms>")]
     pub(crate) credentials: At<IgnoredAny>,
@@ -124,6 +128,75 @@ pub(crate) struct Model {
     pub(crate) config: At<IgnoredAny>,
     /// Which API a completion route asks, where the model's name does not tell.
     pub(crate) api: At<Option<ApiChoice>>,
+}
+
+/// What is known of a provider's model, or of several whose names are alike.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["provider", "name"]))]
+pub(crate) struct KnownModel {
+    /// The provider's name.
+    #[schemars(schema_with = "crate::schema::provider")]
+    pub(crate) provider: At<String>,
+    /// The model's name at the provider, with `*` for any text; later entries win.
+    pub(crate) name: At<String>,
+    /// How many tokens it can read at most: its context window.
+    #[schemars(extend("minimum" = 1))]
+    pub(crate) max_input_tokens: At<Whole>,
+    /// How many tokens it can answer at most; sent to a provider that wants a limit, when the client sends none.
+    #[schemars(extend("minimum" = 1))]
+    pub(crate) max_output_tokens: At<Whole>,
+    /// What it reads besides text.
+    pub(crate) input: At<Vec<Modality>>,
+    /// What it writes besides text.
+    pub(crate) output: At<Vec<Modality>>,
+    /// What it can do.
+    pub(crate) abilities: At<Vec<Ability>>,
+    /// What its tokens cost, in US dollars per million.
+    pub(crate) prices: At<Prices>,
+}
+
+/// What tokens cost, in US dollars per million.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Prices {
+    /// Of prompts.
+    pub(crate) input: At<Dollars>,
+    /// Of answers.
+    pub(crate) output: At<Dollars>,
+    /// Of reasoning, where it costs another price than the answer.
+    pub(crate) reasoning: At<Dollars>,
+    /// Of prompts, read from a cache.
+    pub(crate) cache_read: At<Dollars>,
+    /// Of prompts, written to a cache.
+    pub(crate) cache_write: At<Dollars>,
+    /// Of prompts, written to a cache that keeps them for an hour.
+    pub(crate) cache_write_1h: At<Dollars>,
+    /// For longer prompts.
+    pub(crate) above: At<Vec<At<Tier>>>,
+}
+
+/// Prices of calls with a long prompt; what is absent costs what it costs in others.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["tokens"]))]
+pub(crate) struct Tier {
+    /// The prompt's length, in tokens, that must be exceeded.
+    #[schemars(extend("minimum" = 1))]
+    pub(crate) tokens: At<Whole>,
+    /// Of prompts.
+    pub(crate) input: At<Dollars>,
+    /// Of answers.
+    pub(crate) output: At<Dollars>,
+    /// Of reasoning.
+    pub(crate) reasoning: At<Dollars>,
+    /// Of prompts, read from a cache.
+    pub(crate) cache_read: At<Dollars>,
+    /// Of prompts, written to a cache.
+    pub(crate) cache_write: At<Dollars>,
+    /// Of prompts, written to a cache that keeps them for an hour.
+    pub(crate) cache_write_1h: At<Dollars>,
 }
 
 /// Which API a completion route asks.

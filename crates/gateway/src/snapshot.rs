@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use lockgate_config::{
-    Allowance, Config, Header, Limit, Listen, OnLoss, Refusal, Server, StreamUsage, Style, Timeouts,
+    Allowance, Config, Header, Limit, Listen, ModelFacts, OnLoss, Refusal, Server, StreamUsage, Style,
+    Timeouts,
 };
 use lockgate_dialects::canonical::{Class, Failure, Operation};
 use lockgate_dialects::{Dialect, ModelTraits};
@@ -71,6 +72,8 @@ pub(crate) struct Target {
     /// As MLflow's messages say it, such as `OpenAI`.
     pub(crate) display: String,
     pub(crate) model: Option<String>,
+    /// What is known of the model.
+    pub(crate) facts: ModelFacts,
     pub(crate) service: Service,
 }
 
@@ -248,6 +251,7 @@ fn target(config: &lockgate_config::Target, operation: Operation) -> Result<Targ
         provider: config.provider.clone(),
         display: config.display.clone(),
         model: config.model.clone(),
+        facts: config.facts.clone(),
         service,
     })
 }

@@ -5,6 +5,7 @@ mod callers;
 mod credentials;
 mod hostile;
 mod limits;
+mod models;
 mod outcome;
 mod rendering;
 mod resolved;

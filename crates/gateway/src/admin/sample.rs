@@ -6,8 +6,8 @@ use crate::server::Door;
 use crate::snapshot::Snapshot;
 use crate::view::View;
 use lockgate_config::{
-    Allowance, Config, Limit, NotServed, OnLoss, Route, Server, Service, Share, StreamUsage, Style, Target,
-    Timeouts,
+    Allowance, Config, Limit, ModelFacts, NotServed, OnLoss, Route, Server, Service, Share, StreamUsage,
+    Style, Target, Timeouts,
 };
 use lockgate_dialects::canonical::Operation;
 use serde_json::Map;
@@ -45,6 +45,7 @@ pub(crate) fn target(provider: &str, model: Option<&str>) -> Arc<Target> {
         provider: provider.to_owned(),
         display: provider.to_owned(),
         model: model.map(str::to_owned),
+        facts: ModelFacts::default(),
         service: Service::Unavailable { reason: "a sample".to_owned() },
     })
 }

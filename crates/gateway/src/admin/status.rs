@@ -2,11 +2,11 @@
 
 use super::{Ask, reply};
 use crate::redact::redact;
-use crate::snapshot::Route;
+use crate::snapshot::{Route, Target};
 use crate::sources::Away;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use lockgate_config::{NotServed, Style};
+use lockgate_config::{ModelFacts, NotServed, Style};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -81,7 +81,13 @@ fn origin(route: &Route) -> &'static str {
 }
 
 fn route_object(route: &Route) -> Value {
-    let target = |(weight, target): (u32, &Arc<crate::snapshot::Target>)| json!({ "provider": target.provider, "model": target.model, "weight": weight });
+    let target = |(weight, target): (u32, &Arc<Target>)| {
+        let mut object = json!({ "provider": target.provider, "model": target.model, "weight": weight });
+        if target.facts != ModelFacts::default() {
+            object["facts"] = serde_json::to_value(&target.facts).unwrap_or_default();
+        }
+        object
+    };
     json!({
         "name": route.name,
         "type": route.operation.route_type(),
@@ -182,10 +188,11 @@ fn ago(since_unix: u64) -> String {
 }
 
 fn row(page: &mut String, route: &Route) {
-    let target = |(weight, target): (u32, &Arc<crate::snapshot::Target>)| {
+    let target = |(weight, target): (u32, &Arc<Target>)| {
         let model = target.model.as_deref().unwrap_or("no model name");
         let share = if weight == 100 { String::new() } else { format!("{weight} % ") };
-        escaped(&format!("{share}{} / {model}", target.provider))
+        let named = escaped(&format!("{share}{} / {model}", target.provider));
+        format!("{named}{}", known(&target.facts))
     };
     let _ = write!(
         page,
@@ -197,6 +204,26 @@ fn row(page: &mut String, route: &Route) {
         escaped(route.limit.as_ref().map_or("", |limit| &limit.text)),
         escaped(&paths(route)[0]),
     );
+}
+
+/// What is known of a model, in small letters.
+fn known(facts: &ModelFacts) -> String {
+    let rates = facts.prices.as_ref().map(|prices| prices.base).unwrap_or_default();
+    let all = [
+        facts.max_input_tokens.map(|tokens| format!("reads {} tokens", in_thousands(tokens))),
+        facts.max_output_tokens.map(|tokens| format!("answers {} tokens", in_thousands(tokens))),
+        rates.input.map(|price| format!("${price} in")),
+        rates.output.map(|price| format!("${price} out per million")),
+    ];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    if all.is_empty() { String::new() } else { format!("<br><small>{}</small>", all.join(", ")) }
+}
+
+/// A number with its thousands apart.
+fn in_thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(" ")
 }
 
 /// The two greatest units of a duration.
@@ -256,6 +283,7 @@ mod tests {
     use crate::admin::sample;
     use crate::gateway::Gateway;
     use crate::reload::Refused;
+    use lockgate_config::{Price, Prices, Rates};
     use lockgate_dialects::canonical::Operation;
 
     fn gateway() -> Gateway {
@@ -321,6 +349,33 @@ mod tests {
         assert_eq!(
             status["routes"][0]["targets"][0],
             json!({"provider": "openai", "model": "<gpt>", "weight": 100})
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_a_model_is_told_beside_it() {
+        let facts = ModelFacts {
+            max_input_tokens: Some(1_048_576),
+            prices: Some(Prices {
+                base: Rates {
+                    input: Some(Price(75_000)),
+                    output: Some(Price(3_000_000)),
+                    ..Rates::default()
+                },
+                above: Vec::new(),
+            }),
+            ..ModelFacts::default()
+        };
+        let target =
+            Arc::new(lockgate_config::Target { facts, ..(*sample::target("openai", Some("m"))).clone() });
+        let routes = vec![sample::to("chat", Style::Classic, Operation::Chat, &target)];
+        let gateway = Gateway::new(sample::snapshot(1, routes));
+        let page = shown(&gateway, None, "h");
+        assert!(page.contains("reads 1 048 576 tokens, $0.075 in, $3 out per million"), "{page}");
+        let status: Value = serde_json::from_str(&shown(&gateway, Some("format=json"), "h")).expect("JSON");
+        assert_eq!(
+            status["routes"][0]["targets"][0]["facts"],
+            json!({"max_input_tokens": 1_048_576, "prices": {"input": 0.075, "output": 3.0}})
         );
     }
 
