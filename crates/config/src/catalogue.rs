@@ -157,6 +157,9 @@ pub(crate) struct HowTo {
     /// Whether it refuses `stream_options`, so that a stream's usage cannot be asked for.
     #[serde(default)]
     pub(crate) refuses_stream_options: bool,
+    /// Fields of OpenAI's Responses API that its chat API takes, too, such as `prompt_cache_key`.
+    #[serde(default)]
+    pub(crate) takes: Vec<String>,
     /// What MLflow's provider refuses, in its order.
     #[serde(default)]
     pub(crate) refuses: Vec<Refusal>,
@@ -263,6 +266,8 @@ pub(crate) struct Variant {
     pub(crate) model_in_url: bool,
     /// The provider of whose models facts are known that hold for these; see the provider's `models`.
     pub(crate) facts: Option<String>,
+    /// Fields that its chat API takes besides those that every kind takes.
+    pub(crate) takes: Vec<String>,
     /// Config keys and from which of their values on, compared as texts, `stream_options` are taken.
     pub(crate) stream_options_since: BTreeMap<String, String>,
     /// Config keys that a route must have.

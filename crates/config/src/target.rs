@@ -215,6 +215,12 @@ fn api(provider: &Provider, settings: &Settings<'_>, asked: Asked<'_>) -> Option
                 || variant.is_some_and(|variant| variant.model_in_url),
             temperature_max: provider.temperature.max,
             refuses_stream_options: how.refuses_stream_options || too_old(settings),
+            takes: how
+                .takes
+                .iter()
+                .chain(variant.iter().flat_map(|variant| &variant.takes))
+                .cloned()
+                .collect(),
             reasoning: reasons(&provider.models, name, facts),
             budgets: listed(&provider.models.budgets, name),
             max_output_tokens: facts.max_output_tokens.or_else(|| most_output(&provider.models, name)),

@@ -157,6 +157,9 @@ pub struct ModelTraits {
     pub temperature_max: Option<f64>,
     /// The provider refuses `stream_options`, with which others are asked for a stream's usage.
     pub refuses_stream_options: bool,
+    /// Fields of OpenAI's newer APIs that the provider takes in its chat API, too. Others may refuse what they do not
+    /// know.
+    pub takes: std::sync::Arc<[String]>,
     /// A reasoning model: refuses sampling parameters that the client did not send itself and wants
     /// `max_completion_tokens` in place of `max_tokens`.
     pub reasoning: bool,

@@ -335,6 +335,16 @@ fn a_version_of_azures_api_that_is_older_than_stream_options_is_not_sent_them() 
 }
 
 #[test]
+fn fields_of_newer_apis_go_to_openai_and_not_to_azures_old_versions() {
+    let takes = |config: &str| api(&openai(config)).traits.takes.contains(&"prompt_cache_key".to_owned());
+    assert!(takes("{openai_api_key: k}"));
+    assert!(!takes(
+        "{openai_api_type: azure, openai_api_key: k, openai_api_base: https://x, openai_deployment_name: d, \
+         openai_api_version: 2024-10-21}"
+    ));
+}
+
+#[test]
 fn a_routes_own_header_stands_over_the_providers() {
     let text = endpoint("    headers: {Authorization: Basic x}\n");
     assert_eq!(headers(&text), pairs(&[("authorization", "Basic x")]));
