@@ -34,6 +34,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Teller(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one piece, or the client waits for the second.
+    wbufsize = -1
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
