@@ -268,6 +268,10 @@ impl StreamEncoder for ChatEncoder {
         if self.head.take(event, last_of_chat, out) {
             return;
         }
+        if let Event::BlockOpened { choice, kind: BlockKind::ToolCall { signature: Some(_), .. }, .. } = event
+        {
+            self.head.untold.add(format!("choices[{choice}].message.tool_calls.signature"), NO_PLACE);
+        }
         if let Event::BlockOpened { kind: BlockKind::Thinking | BlockKind::RedactedThinking(_), .. } = event {
             self.head.untold.event(event, NO_PLACE);
         }
