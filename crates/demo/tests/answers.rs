@@ -285,7 +285,11 @@ fn every_chat_dialect_can_be_spoken_with_the_demo_provider() {
         let (Some(mut decoder), Some(_)) = (codec.stream_decoder(), codec.stream_encoder(false)) else {
             continue;
         };
-        let streamed = answer(dialect, Operation::Chat, &hello(codec, true), &Map::new(), NOW);
+        let body = hello(codec, true);
+        if codec.decode_request(&body).expect(name).stream != Some(true) {
+            continue; // the path says that it streams, and the provider is asked by its body alone
+        }
+        let streamed = answer(dialect, Operation::Chat, &body, &Map::new(), NOW);
         let mut events = Vec::new();
         streamed.pieces.iter().for_each(|piece| decoder.feed(&piece.bytes, &mut events));
         decoder.finish(&mut events);
@@ -307,18 +311,25 @@ fn every_completion_and_embeddings_dialect_can_be_spoken_with_the_demo_provider(
             assert!(response.choices[0].text.contains("Hello there"), "{}: {response:?}", name);
         }
         if let Some(codec) = dialect.embed() {
-            let input = EmbeddingInput::Texts(vec!["a".to_owned(), "b".to_owned()]);
-            let request = EmbeddingRequest {
-                model: None,
-                input,
-                dimensions: None,
-                encoding: None,
-                user: None,
-                extras: Extras::default(),
+            let body = |texts: &[&str]| {
+                let input = EmbeddingInput::Texts(texts.iter().map(|&text| text.to_owned()).collect());
+                let request = EmbeddingRequest {
+                    model: None,
+                    input,
+                    dimensions: None,
+                    encoding: None,
+                    user: None,
+                    extras: Extras::default(),
+                };
+                codec.encode_request(&request, &model, &mut Losses::default())
             };
-            let body = codec.encode_request(&request, &model, &mut Losses::default()).expect(name);
+            // Gemini's `embedContent` takes one text; a list has an API of its own.
+            let (texts, body) = match body(&["a", "b"]) {
+                Ok(body) => (2, body),
+                Err(_) => (1, body(&["a"]).expect(name)),
+            };
             let response = codec.decode_response(&ask(Operation::Embed, body)).expect(name);
-            assert_eq!(response.vectors.len(), 2, "{}: {response:?}", name);
+            assert_eq!(response.vectors.len(), texts, "{}: {response:?}", name);
         }
     }
 }
