@@ -1,5 +1,6 @@
 //! Each API's clients find their own paths, listings and errors, whatever the provider speaks.
 
+use lockgate_dialects::canonical::Signature;
 use lockgate_testkit::{Gateway, Launch, Provider, said};
 use serde_json::{Value, json};
 
@@ -253,4 +254,40 @@ fn tokens_are_counted_by_a_provider_of_the_same_api_and_else_estimated_and_said_
     let contents = json!({"contents": [{"parts": [{"text": "Hello"}]}]});
     let gemini = gateway.post("/v1beta/models/claude:countTokens", &contents).send();
     assert!(gemini.json()["totalTokens"].as_u64().is_some_and(|tokens| tokens > 5), "{}", gemini.text());
+}
+
+#[test]
+fn what_another_provider_signed_in_an_earlier_turn_does_not_reach_one_that_would_refuse_it() {
+    let provider = Provider::start();
+    let base = provider.url();
+    let config = format!(
+        "endpoints:
+  - name: claude
+    endpoint_type: llm/v1/chat
+    model: {{provider: anthropic, name: c, config: {{anthropic_api_key: k, anthropic_api_base: \"{base}/v1\"}}}}
+"
+    );
+    let gateway = Launch::new(BINARY).config(config).start();
+    let ask = |signature: &str| {
+        let thought = json!({"type": "thinking", "thinking": "hm", "signature": signature});
+        let said = json!([thought, {"type": "text", "text": "Hi"}]);
+        let turns = json!([
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": "Bye"}
+        ]);
+        gateway.post("/v1/messages", &json!({"model": "claude", "max_tokens": 9, "messages": turns})).send()
+    };
+    let own = ask("EqQBown");
+    assert_eq!((own.status, own.header("x-lockgate-loss")), (200, None), "{}", own.text());
+    assert_eq!(provider.last().json()["messages"][1]["content"][0]["signature"], "EqQBown");
+    let foreign = ask(&Signature::made_by("gemini", "thought").for_client("anthropic"));
+    assert_eq!(
+        (foreign.status, foreign.header("x-lockgate-loss").is_some()),
+        (200, true),
+        "{}",
+        foreign.text()
+    );
+    assert!(!provider.last().text().contains("thinking"), "{}", provider.last().text());
+    assert!(provider.last().text().contains("Hi"));
 }

@@ -30,6 +30,11 @@ impl Signature {
         unmarked(&text).unwrap_or(Self { text, family: Cow::Borrowed(family) })
     }
 
+    /// Whether a body may hold one that is marked, and so one that no provider of the client's own family made.
+    pub fn is_marked_in(body: &[u8]) -> bool {
+        memchr::memmem::find(body, MARK.as_bytes()).is_some()
+    }
+
     /// The text for a client of `family`: as it is, or marked.
     pub fn for_client(&self, family: &str) -> Cow<'_, str> {
         match self.for_provider(family) {
@@ -69,6 +74,13 @@ mod tests {
         let kept = Signature::made_by("openai", "~~~???>>>").for_client("gemini").replace('/', "_");
         assert!(kept.contains('_'), "{kept}");
         assert_eq!(Signature::read("gemini", kept).for_provider("openai"), Some("~~~???>>>"));
+    }
+
+    #[test]
+    fn a_body_shows_whether_another_familys_signature_is_in_it() {
+        let marked = Signature::made_by("gemini", "s").for_client("anthropic").into_owned();
+        assert!(Signature::is_marked_in(format!("{{\"signature\":\"{marked}\"}}").as_bytes()));
+        assert!(!Signature::is_marked_in(br#"{"signature":"s"}"#));
     }
 
     #[test]

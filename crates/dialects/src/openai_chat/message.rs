@@ -226,10 +226,11 @@ fn write_content(message: &Message, at: &dyn Display, own: bool, losses: &mut Lo
     let one = (spoken.next(), spoken.next());
     let thought = parts.iter().any(is_thought);
     if let (Some(Part::Text { text, extras }), None) = one
-        && thought
+        && (thought || !own && message.role == Role::Assistant)
         && extras.is_empty()
     {
-        // The text stood beside the reasoning, not in a list.
+        // The text stood beside the reasoning, not in a list; and of an answer that came in another API's list, many
+        // providers of this one read a string alone.
         return crate::raw::write_json(text, out);
     }
     if one.0.is_none() && (thought || message.role == Role::Assistant) {

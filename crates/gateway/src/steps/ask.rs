@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lockgate_config::{OnLoss, StreamUsage};
-use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses};
+use lockgate_dialects::canonical::{Class, Encoding, Failure, Losses, Signature};
 use lockgate_dialects::raw::Edit;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -162,10 +162,12 @@ impl<'a> Exchange<'a> {
     /// The body for the provider. Where both sides speak alike the bytes pass, but for the model's name and the wish for
     /// usage.
     fn request(&mut self) -> Result<Segments, Failure> {
-        if self.sides.alike() {
+        let alike = self.sides.alike();
+        // What another provider signed in an earlier turn must not reach this one, which would refuse it.
+        if alike && !Signature::is_marked_in(&self.call.body) {
             return self.spliced();
         }
-        for own in self.sides.client.headers() {
+        for own in self.sides.client.headers().iter().filter(|_| !alike) {
             self.call.onward.remove(*own); // what it means is unknown to another dialect
         }
         let mut asked = match self.call.asked.take() {
@@ -178,6 +180,7 @@ impl<'a> Exchange<'a> {
         self.include_usage = asked.stream_usage();
         if self.wants_usage() {
             asked.ask_stream_usage();
+            self.asked_usage = alike && !self.include_usage;
         }
         self.encoding = asked.encoding(self.call.surface.mlflow);
         if self.call.surface.mlflow {

@@ -46,7 +46,8 @@ const ENDPOINTS: &str = include_str!("endpoints.json");
 const DESCRIPTION: &str = "\
 Served by [lockgate](/status). Each route answers under `/gateway/{name}/invocations` and \
 `/endpoints/{name}/invocations`; OpenAI clients take `/v1` as their base URL and a route's name as the model \
-(`/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`).
+(`/v1/chat/completions`, `/v1/responses`, `/v1/completions`, `/v1/embeddings`, `/v1/models`). Clients of Anthropic's, \
+Google's, Cohere's and Ollama's APIs take this address.
 
 Operators find [the status](/status), [metrics](/metrics), `/health` and `/ready`.";
 
