@@ -278,7 +278,7 @@ pub struct Target {
 #[derive(Debug, Clone)]
 pub enum Service {
     /// Over HTTP.
-    Http(HttpService),
+    Http(Box<HttpService>),
     /// In process, by the scripted provider, with these options.
     Demo(Map<String, Value>),
     /// Not at all: a call answers 501 with the reason.

@@ -47,7 +47,9 @@ pub(crate) fn check(
     let facts = check.models.of(&named, settings.variant, model.as_deref().unwrap_or_default());
     let asked = Asked { operation: operation?, model: model.as_deref(), facts: &facts, choice };
     let mut service = service(named.provider, &settings, asked, extra);
-    if let Service::Http(HttpService { api: Some(api), .. }) = &mut service {
+    if let Service::Http(http) = &mut service
+        && let Some(api) = &mut http.api
+    {
         api.public_only = check.guard.is_some_and(|guard| !guard.private_addresses);
         if let Some(beyond) = &mut api.beyond_mlflow {
             beyond.public_only = api.public_only;
@@ -118,7 +120,7 @@ fn warn(check: &Check<'_>, written: &Model, provider: &Provider, service: &Servi
         Service::Unavailable { reason } => {
             check.notes.warning(span, format!("{reason} The route is listed, and calls of it answer 501."));
         }
-        Service::Http(HttpService { api: None, .. }) => {
+        Service::Http(http) if http.api.is_none() => {
             let name = provider.display.as_ref().unwrap_or(&provider.name);
             check
                 .notes
@@ -162,7 +164,7 @@ fn service(provider: &Provider, settings: &Settings<'_>, asked: Asked<'_>, extra
     match header_sets.collect() {
         Ok(header_sets) => {
             let api = api(provider, settings, asked);
-            Service::Http(HttpService { api, header_sets, brought, signing })
+            Service::Http(Box::new(HttpService { api, header_sets, brought, signing }))
         }
         Err(reason) => Service::Unavailable { reason },
     }

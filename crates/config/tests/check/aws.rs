@@ -18,7 +18,7 @@ fn service(config: &str, env: &[(&str, &str)]) -> Service {
 
 fn http(config: &str, env: &[(&str, &str)]) -> HttpService {
     match service(config, env) {
-        Service::Http(http) => http,
+        Service::Http(http) => *http,
         other => panic!("{other:?}"),
     }
 }
