@@ -119,9 +119,17 @@ impl Relay {
 impl Pass {
     fn look(&mut self, bytes: &[u8]) -> First {
         let Some(probe) = &mut self.probe else { return First::Event };
-        let mut events = Vec::new();
-        probe.feed(bytes, &mut events);
-        let first = match first(&events) {
+        let (mut events, mut said) = (Vec::new(), First::Nothing);
+        // Line by line: what follows the first event passes and is not read here.
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            probe.feed(line, &mut events);
+            said = first(&events);
+            if !matches!(said, First::Nothing) {
+                break;
+            }
+            events.clear();
+        }
+        let first = match said {
             // What cannot be read here is the client's to judge.
             First::Error(error) if !error.told => First::Event,
             first => first,
